@@ -1,0 +1,75 @@
+//! Days, keep classes and the names of partitions.
+//!
+//! The hot tables are split by UTC day and then by keep class. A leaf holds the rows of one day
+//! that are kept equally long, so it expires as a whole.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The four tables split by day, in the order in which they are converted and dropped.
+pub const PARTITIONED_TABLES: [&str; 4] = ["delivery_attempts", "event_deliveries", "events", "events_search"];
+
+/// How many days rows are kept; 0 means for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeepDays(pub i16);
+
+impl KeepDays {
+    /// Nothing of this class is ever deleted.
+    pub const FOR_EVER: Self = Self(0);
+}
+
+impl std::fmt::Display for KeepDays {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => f.write_str("for ever"),
+            1 => f.write_str("1 day"),
+            n => write!(f, "{n} days"),
+        }
+    }
+}
+
+/// Midnight at which `day` starts.
+pub fn start_of(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// The day after `day`.
+pub fn next_day(day: NaiveDate) -> NaiveDate {
+    day.checked_add_days(Days::new(1)).unwrap_or(day)
+}
+
+/// Name of the partition that holds `day` of `table`: `events_20261120`.
+pub fn day_name(table: &str, day: NaiveDate) -> String {
+    format!("{table}_{}", day.format("%Y%m%d"))
+}
+
+/// Name of the leaf that holds `day` and `class` of `table`: `events_20261120_k30`.
+pub fn leaf_name(table: &str, day: NaiveDate, class: KeepDays) -> String {
+    format!("{}_k{}", day_name(table, day), class.0)
+}
+
+/// Reads a leaf's name back into table, day and class.
+pub fn parse_leaf_name(name: &str) -> Option<(&'static str, NaiveDate, KeepDays)> {
+    let table = PARTITIONED_TABLES.into_iter().find(|t| {
+        name.strip_prefix(t).is_some_and(|rest| rest.starts_with("_2") || rest.starts_with("_1"))
+    })?;
+    let (day, class) = name.strip_prefix(table)?.strip_prefix('_')?.split_once("_k")?;
+    Some((table, NaiveDate::parse_from_str(day, "%Y%m%d").ok()?, KeepDays(class.parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaf_names_read_back() {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 20).expect("valid");
+        for table in PARTITIONED_TABLES {
+            let name = leaf_name(table, day, KeepDays(30));
+            assert_eq!(parse_leaf_name(&name), Some((table, day, KeepDays(30))), "{name}");
+        }
+        assert_eq!(parse_leaf_name("events_default"), None);
+        assert_eq!(parse_leaf_name("events_20261120"), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! Step 1: who uses the instance.
+
+super::sql_step!("m0001_identity");

@@ -1,0 +1,1 @@
+DROP TABLE keep_classes, delivery_attempts, event_deliveries, events_search, events;

@@ -1,0 +1,1 @@
+DROP TABLE leases, batches, runs, idempotency_keys, delivery_counts_hourly;
