@@ -8,25 +8,35 @@
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
-mod m0001_identity;
-mod m0002_routing;
-mod m0003_hot_tables;
-mod m0004_work;
+/// Lists the steps once: as modules, as the migrator's list, and for the fingerprint.
+macro_rules! steps {
+    ($($step:ident),+ $(,)?) => {
+        $(mod $step;)+
 
-/// All steps, oldest first.
-#[derive(Debug)]
-pub struct Migrator;
+        /// All steps, oldest first.
+        #[derive(Debug)]
+        pub struct Migrator;
 
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m0001_identity::Migration),
-            Box::new(m0002_routing::Migration),
-            Box::new(m0003_hot_tables::Migration),
-            Box::new(m0004_work::Migration),
-        ]
-    }
+        #[async_trait::async_trait]
+        impl MigratorTrait for Migrator {
+            fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+                vec![$(Box::new($step::Migration)),+]
+            }
+        }
+
+        /// The SQL of all steps up, oldest first.
+        const UP: &[&str] = &[$($step::UP),+];
+    };
+}
+
+steps![m0001_identity, m0002_routing, m0003_hot_tables, m0004_work];
+
+/// A number that changes with the SQL of any step: names a database that holds this schema.
+pub fn fingerprint() -> u64 {
+    // FNV-1a: the same on every machine and with every compiler.
+    UP.iter().flat_map(|sql| sql.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Declares a step that runs the SQL of two files.
@@ -37,6 +47,9 @@ macro_rules! sql_step {
         /// The step.
         pub(crate) struct Migration;
 
+        /// What the step does to the schema.
+        pub(crate) const UP: &str = include_str!(concat!("sql/", $name, ".up.sql"));
+
         impl MigrationName for Migration {
             fn name(&self) -> &'static str {
                 $name
@@ -46,8 +59,7 @@ macro_rules! sql_step {
         #[async_trait::async_trait]
         impl MigrationTrait for Migration {
             async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-                let sql = include_str!(concat!("sql/", $name, ".up.sql"));
-                manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+                manager.get_connection().execute_unprepared(UP).await.map(|_| ())
             }
 
             async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

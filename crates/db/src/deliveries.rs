@@ -5,12 +5,13 @@ use domain::id::{
     DeliveryId, EndpointId, EventId, ProjectId, SubscriptionId, bounds_of_millisecond, first_of_millisecond,
 };
 use domain::lifecycle::KeepDays;
+use domain::page::{Page, PageRequest};
 use domain::state::DeliveryState;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{self, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
-use crate::page::{Order, Window};
+use crate::page::Window;
 use crate::{Db, DbError};
 
 /// A row of `event_deliveries`.
@@ -276,16 +277,16 @@ pub async fn list(
     db: &Db,
     project: ProjectId,
     filter: &DeliveryFilter,
-    window: &Window,
-) -> Result<Vec<Delivery>, DbError> {
+    request: PageRequest,
+) -> Result<Page<Delivery>, DbError> {
     let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS} FROM event_deliveries d"));
     filter.apply(&mut sql, project);
-    window.apply(&mut sql, "d");
+    Window::of(request).apply(&mut sql, "d");
     let mut txn = db.pool().begin().await?;
     sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    from_rows(&rows)
+    Ok(Page::cut(request, from_rows(&rows)?, request.cursor.is_some(), |row| row.id.0))
 }
 
 /// How many deliveries match, counted up to `limit`.
@@ -312,12 +313,11 @@ pub async fn ids_after(
     project: ProjectId,
     filter: &DeliveryFilter,
     after: Option<Uuid>,
-    limit: u32,
+    limit: usize,
 ) -> Result<Vec<DeliveryId>, DbError> {
     let mut sql = QueryBuilder::new("SELECT d.id FROM event_deliveries d");
     filter.apply(&mut sql, project);
-    let window = Window { order: Order::OldestFirst, after, limit };
-    window.apply(&mut sql, "d");
+    Window::behind(after, limit).apply(&mut sql, "d");
     let ids: Vec<Uuid> = sql.build_query_scalar().fetch_all(db.pool()).await?;
     Ok(ids.into_iter().map(DeliveryId).collect())
 }

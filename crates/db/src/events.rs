@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use domain::event::EventKind;
 use domain::id::{EndpointId, EventId, ProjectId, SourceId, first_of_millisecond};
 use domain::lifecycle::KeepDays;
+use domain::page::{Page, PageRequest};
 use domain::state::EventState;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{self, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
-use crate::page::{Order, Window};
+use crate::page::Window;
 use crate::{Db, DbError};
 
 /// A row of `events`.
@@ -187,18 +188,18 @@ pub async fn list(
     db: &Db,
     project: ProjectId,
     filter: &EventFilter,
-    window: &Window,
+    request: PageRequest,
     payload: bool,
-) -> Result<Vec<Event>, DbError> {
+) -> Result<Page<Event>, DbError> {
     let payload = if payload { "e.payload" } else { "'' AS payload" };
     let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS}, {payload} FROM events e"));
     filter.apply(&mut sql, project);
-    window.apply(&mut sql, "e");
+    Window::of(request).apply(&mut sql, "e");
     let mut txn = db.pool().begin().await?;
     sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    from_rows(&rows)
+    Ok(Page::cut(request, from_rows(&rows)?, request.cursor.is_some(), |row| row.id.0))
 }
 
 /// How many events match, counted up to `limit`.
@@ -225,12 +226,11 @@ pub async fn ids_after(
     project: ProjectId,
     filter: &EventFilter,
     after: Option<Uuid>,
-    limit: u32,
+    limit: usize,
 ) -> Result<Vec<EventId>, DbError> {
     let mut sql = QueryBuilder::new("SELECT e.id FROM events e");
     filter.apply(&mut sql, project);
-    let window = Window { order: Order::OldestFirst, after, limit };
-    window.apply(&mut sql, "e");
+    Window::behind(after, limit).apply(&mut sql, "e");
     let ids: Vec<Uuid> = sql.build_query_scalar().fetch_all(db.pool()).await?;
     Ok(ids.into_iter().map(EventId).collect())
 }

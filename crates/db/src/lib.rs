@@ -6,20 +6,37 @@
 //!
 //! May import: `domain`, and `migration` for the schema.
 
+pub mod api_keys;
 pub mod attempts;
+pub mod audit;
 pub mod batches;
 pub mod catalog;
 pub mod counts;
 pub mod deliveries;
+pub mod endpoints;
+pub mod entities;
+pub mod error;
+pub mod event_types;
 pub mod events;
+pub mod filters;
+pub mod hot;
 pub mod idempotency;
 pub mod leases;
+pub mod organisations;
 pub mod page;
-pub mod runs;
-pub mod error;
-pub mod hot;
 pub mod partitions;
 pub mod pool;
+pub mod projects;
+pub mod runs;
+pub mod sessions;
+pub mod sign_in_failures;
+pub mod sources;
+pub mod subscriptions;
+pub mod users;
+mod paging;
+mod rows;
+mod txn;
 
 pub use error::DbError;
 pub use pool::Db;
+pub use txn::Txn;

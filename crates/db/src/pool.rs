@@ -43,7 +43,13 @@ impl Db {
         let connect = connect
             .application_name("longhaul")
             // Sorting of ids and names never depends on the machine, and times are UTC.
-            .options([("timezone", "UTC"), ("statement_timeout", "60s"), ("lock_timeout", "10s")])
+            .options([
+                ("timezone", "UTC"),
+                ("statement_timeout", "60s"),
+                ("lock_timeout", "10s"),
+                // Plans see the days that a statement touches and skip all other partitions.
+                ("plan_cache_mode", "force_custom_plan"),
+            ])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));
         let pool = PgPoolOptions::new()
@@ -71,6 +77,16 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Version of the server: 150018 is 15.18.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when it does not answer.
+    pub async fn server_version(&self) -> Result<i32, DbError> {
+        let version: String =
+            sqlx::query_scalar("SELECT current_setting('server_version_num')").fetch_one(&self.pool).await?;
+        Ok(version.parse().unwrap_or(0))
     }
 
     /// Closes every connection; waits for those in use.

@@ -109,7 +109,7 @@ impl<T> Page<T> {
                     has_next: more,
                     has_prev: before,
                     next_cursor,
-                    prev_cursor: if before { rows.first().map(&id) } else { None },
+                    prev_cursor: if before { rows.first().map(&id).or(request.cursor) } else { None },
                     items: rows,
                 }
             }
@@ -150,5 +150,85 @@ impl<T> Page<T> {
             next_cursor: self.next_cursor,
             prev_cursor: self.prev_cursor,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u32) -> Uuid {
+        Uuid::from_u128(u128::from(n))
+    }
+
+    /// What a table with the rows 1 to 10 answers, as a repository would ask it.
+    fn read(request: PageRequest) -> Page<Uuid> {
+        let keep = |row: &Uuid| {
+            request.cursor.is_none_or(|cursor| match (request.direction, request.reads_down()) {
+                (Direction::Next, true) => *row <= cursor,
+                (Direction::Next, false) => *row >= cursor,
+                (Direction::Prev, true) => *row < cursor,
+                (Direction::Prev, false) => *row > cursor,
+            })
+        };
+        let mut rows: Vec<Uuid> = (1..=10).map(id).filter(keep).collect();
+        if request.reads_down() {
+            rows.reverse();
+        }
+        rows.truncate(request.limit() + 1);
+        let before = request.cursor.is_some_and(|cursor| {
+            let first = rows.first().copied().unwrap_or(cursor);
+            (1..=10).map(id).any(|row| if request.reads_down() { row > first } else { row < first })
+        });
+        Page::cut(request, rows, before, |row| *row)
+    }
+
+    fn walk(sort: Sort) -> Vec<Vec<Uuid>> {
+        let mut request = PageRequest { sort, ..PageRequest::first(4) };
+        let mut pages = Vec::new();
+        loop {
+            let page = read(request);
+            assert_eq!(page.has_next, page.next_cursor.is_some());
+            pages.push(page.items);
+            match page.next_cursor {
+                Some(cursor) => request.cursor = Some(cursor),
+                None => return pages,
+            }
+        }
+    }
+
+    #[test]
+    fn following_the_next_cursor_shows_every_row_once() {
+        let newest_first: Vec<Uuid> = (1..=10).rev().map(id).collect();
+        assert_eq!(walk(Sort::Desc).concat(), newest_first);
+        let oldest_first: Vec<Uuid> = (1..=10).map(id).collect();
+        assert_eq!(walk(Sort::Asc).concat(), oldest_first);
+    }
+
+    #[test]
+    fn the_previous_cursor_leads_back_to_the_same_page_in_the_same_order() {
+        for sort in [Sort::Desc, Sort::Asc] {
+            let first = read(PageRequest { sort, ..PageRequest::first(4) });
+            assert!(!first.has_prev && first.prev_cursor.is_none());
+            let second = read(PageRequest { sort, cursor: first.next_cursor, ..PageRequest::first(4) });
+            assert!(second.has_prev);
+            let back = PageRequest {
+                sort,
+                direction: Direction::Prev,
+                cursor: second.prev_cursor,
+                ..PageRequest::first(4)
+            };
+            let again = read(back);
+            assert_eq!(again.items, first.items);
+            assert!(again.has_next && !again.has_prev);
+            let forth = read(PageRequest { sort, cursor: again.next_cursor, ..PageRequest::first(4) });
+            assert_eq!(forth.items, second.items);
+        }
+    }
+
+    #[test]
+    fn the_limit_stays_within_its_bounds() {
+        assert_eq!(PageRequest::first(0).limit(), 1);
+        assert_eq!(PageRequest::first(u32::MAX).limit(), MAX_PER_PAGE as usize);
     }
 }

@@ -60,6 +60,18 @@ pub struct ProjectConfig {
     pub signature: SignatureConfig,
     /// Header that carries the idempotency key to receivers.
     pub request_id_header: String,
+    /// Kept for settings that come from elsewhere; without effect.
+    pub replay_attacks_prevention_enabled: bool,
+    /// Whether events to addresses named in the event wait for those to be proven. Without effect
+    /// until such events are taken.
+    pub verify_dynamic_events: bool,
+    /// Whether events may name addresses that fit no endpoint. Without effect until such events are
+    /// taken.
+    pub allow_unmatched_dynamic_urls: bool,
+    /// Events about the project itself. Without effect until they are sent.
+    pub meta_event: MetaEventConfig,
+    /// When an endpoint that keeps failing is left alone. Without effect until there is a breaker.
+    pub circuit_breaker: CircuitBreakerConfig,
 }
 
 impl Default for ProjectConfig {
@@ -75,6 +87,11 @@ impl Default for ProjectConfig {
             strategy: StrategyConfig::default(),
             signature: SignatureConfig::default(),
             request_id_header: "X-Convoy-Idempotency-Key".to_owned(),
+            replay_attacks_prevention_enabled: false,
+            verify_dynamic_events: false,
+            allow_unmatched_dynamic_urls: false,
+            meta_event: MetaEventConfig::default(),
+            circuit_breaker: CircuitBreakerConfig::default(),
         }
     }
 }
@@ -189,4 +206,67 @@ pub enum DigestEncoding {
     Hex,
     /// Standard padded base64.
     Base64,
+}
+
+/// Events about the project itself, sent to an address of its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MetaEventConfig {
+    /// Whether they are sent.
+    pub is_enabled: bool,
+    /// How they are sent: `http`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Which of them are sent: `endpoint.created` and the like.
+    pub event_type: Vec<String>,
+    /// Where they are sent.
+    pub url: String,
+    /// What they are signed with: encrypted in storage, masked on the wire.
+    pub secret: String,
+}
+
+impl Default for MetaEventConfig {
+    fn default() -> Self {
+        Self {
+            is_enabled: false,
+            kind: "http".to_owned(),
+            event_type: Vec::new(),
+            url: String::new(),
+            secret: String::new(),
+        }
+    }
+}
+
+/// When an endpoint that keeps failing is left alone, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CircuitBreakerConfig {
+    /// Seconds between two looks at the figures.
+    pub sample_rate: u32,
+    /// Seconds for which a failing endpoint is left alone.
+    pub error_timeout: u32,
+    /// Per cent of failures from which an endpoint is left alone.
+    pub failure_threshold: u32,
+    /// Successes in a row after which it is trusted again.
+    pub success_threshold: u32,
+    /// Deliveries below which the figures mean nothing.
+    pub minimum_request_count: u32,
+    /// Minutes that the figures look back.
+    pub observability_window: u32,
+    /// Times in a row that an endpoint is left alone before it is switched off.
+    pub consecutive_failure_threshold: u32,
+}
+
+impl Default for CircuitBreakerConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 30,
+            error_timeout: 30,
+            failure_threshold: 70,
+            success_threshold: 5,
+            minimum_request_count: 10,
+            observability_window: 5,
+            consecutive_failure_threshold: 10,
+        }
+    }
 }

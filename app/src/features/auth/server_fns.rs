@@ -1,0 +1,44 @@
+//! Server functions of signing in and out.
+
+#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+
+use leptos::prelude::*;
+
+use super::dto::{LoginDto, SignInForm};
+use crate::error::UiError;
+
+/// What the sign-in page shows. `search` is the page's query string.
+///
+/// # Errors
+/// When a store is away.
+#[server(prefix = "/ui", endpoint = "login_page")]
+pub async fn login_page(search: String) -> Result<LoginDto, UiError> {
+    crate::context::not_wired(search)
+}
+
+/// Signs in and goes on to where the person wanted to go.
+///
+/// # Errors
+/// Wrong credentials, or too many tries.
+#[server(prefix = "/ui", endpoint = "sign_in")]
+pub async fn sign_in(form: SignInForm) -> Result<(), UiError> {
+    crate::context::not_wired(form)
+}
+
+/// Ends the session.
+///
+/// # Errors
+/// When the session store is away.
+#[server(prefix = "/ui", endpoint = "sign_out")]
+pub async fn sign_out() -> Result<(), UiError> {
+    crate::context::not_wired(())
+}
+
+/// Remembers the theme in a cookie and goes back.
+///
+/// # Errors
+/// When `theme` is not one of the three.
+#[server(prefix = "/ui", endpoint = "set_theme")]
+pub async fn set_theme(theme: String) -> Result<(), UiError> {
+    crate::context::set_theme_cookie(&theme)
+}

@@ -1,0 +1,13 @@
+//! One folder per feature: what its pages show (`dto`), how they look (`page`, `form`), and the
+//! server functions behind them (`server_fns`).
+
+pub mod audit;
+pub mod auth;
+pub mod common;
+pub mod deliveries;
+pub mod endpoints;
+pub mod events;
+pub mod overview;
+pub mod projects;
+pub mod settings;
+pub mod subscriptions;

@@ -1,0 +1,17 @@
+//! Server functions of the overview.
+
+#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+
+use leptos::prelude::*;
+
+use super::dto::OverviewDto;
+use crate::{error::UiError, ui::load::Place};
+
+/// What the overview shows. The query may name a range: `range=1h|24h|7d|30d`.
+///
+/// # Errors
+/// When the project does not exist for the viewer or a store is away.
+#[server(prefix = "/ui", endpoint = "overview_page")]
+pub async fn overview_page(place: Place) -> Result<OverviewDto, UiError> {
+    crate::context::not_wired(place)
+}

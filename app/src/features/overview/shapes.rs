@@ -1,0 +1,158 @@
+//! From counts to shapes: spark lines, the success chart, shades of days.
+
+use std::fmt::Write as _;
+
+use crate::{
+    format,
+    ui::chart::{Chart, Spark},
+};
+
+/// Deliveries that ended or were tried again in one slice of the range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Deliveries that succeeded.
+    pub succeeded: i64,
+    /// Deliveries that failed for good.
+    pub failed: i64,
+    /// Attempts that will be repeated.
+    pub retried: i64,
+}
+
+/// The line through `values` in a box of 100 by 32, with 2 units of air above and below.
+///
+/// Equal values lie low when they are zero and in the middle otherwise.
+pub fn spark(values: &[f64], state: &str) -> Spark {
+    if values.len() < 2 {
+        return Spark::default();
+    }
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let step = 100.0 / (values.len() - 1) as f64;
+    let mut line = String::new();
+    for (i, value) in values.iter().enumerate() {
+        let y = if high > low {
+            29.5 - (value - low) / (high - low) * 27.5
+        } else if high == 0.0 {
+            29.5
+        } else {
+            16.0
+        };
+        let gap = if i == 0 { "" } else { " " };
+        let _ = write!(line, "{gap}{:.1},{y:.1}", i as f64 * step);
+    }
+    Spark { line, state: state.to_owned() }
+}
+
+/// The success chart. The upper axis starts at the highest of 94, 75, 50 and 0 percent that still
+/// shows the whole line; slices without deliveries repeat the one before.
+pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
+    let rates = rates(slices);
+    let lowest = rates.iter().copied().fold(1.0, f64::min);
+    let floor = [0.94, 0.75, 0.5, 0.0].into_iter().find(|f| lowest >= *f).unwrap_or(0.0);
+    let slot = 960.0 / slices.len().max(1) as f64;
+    let mut line = String::new();
+    for (i, rate) in rates.iter().enumerate() {
+        let gap = if i == 0 { "" } else { " " };
+        let y = (1.0 - rate) / (1.0 - floor) * 100.0;
+        let _ = write!(line, "{gap}{:.1},{y:.1}", (i as f64 + 0.5) * slot);
+    }
+    let most = slices.iter().map(|s| s.failed + s.retried).max().unwrap_or(0);
+    let top = round_up(most.max(1));
+    let (mut failed, mut retried) = (String::new(), String::new());
+    for (i, slice) in slices.iter().enumerate() {
+        let x = i as f64 * slot + slot * 0.1;
+        let height = |n: i64| n as f64 / top as f64 * 48.0;
+        let (low, high) = (height(slice.retried), height(slice.failed));
+        bar(&mut retried, x, slot * 0.8, 48.0, low);
+        bar(&mut failed, x, slot * 0.8, 48.0 - low, high);
+    }
+    let totals: (i64, i64) = slices.iter().fold((0, 0), |t, s| (t.0 + s.failed, t.1 + s.retried));
+    let words = |share: f64| format!("{:.0}", (floor + (1.0 - floor) * share) * 100.0);
+    Chart {
+        line,
+        y: vec![format!("100{}%", format::NBSP), words(2.0 / 3.0), words(1.0 / 3.0), words(0.0)],
+        y_low: vec![format::count(top), "0".to_owned()],
+        x,
+        failed,
+        retried,
+        label: format!("Success rate, at least {} in every slice.", format::percent(lowest)),
+        label_low: format!("{} failed and {} retried deliveries.", format::count(totals.0), format::count(totals.1)),
+    }
+}
+
+fn rates(slices: &[Slice]) -> Vec<f64> {
+    let mut last = 1.0;
+    slices
+        .iter()
+        .map(|s| {
+            let ended = s.succeeded + s.failed;
+            if ended > 0 {
+                last = s.succeeded as f64 / ended as f64;
+            }
+            last
+        })
+        .collect()
+}
+
+fn bar(path: &mut String, x: f64, width: f64, bottom: f64, height: f64) {
+    if height > 0.0 {
+        let _ = write!(path, "M{x:.1} {bottom:.1}h{width:.1}v-{height:.1}h-{width:.1}z");
+    }
+}
+
+/// The next of 1, 2, 5, 10, 20, 50 …
+fn round_up(n: i64) -> i64 {
+    let mut scale = 1;
+    loop {
+        for factor in [1, 2, 5] {
+            if factor * scale >= n {
+                return factor * scale;
+            }
+        }
+        scale *= 10;
+    }
+}
+
+/// The shade of a day with `events` events when the fullest day has `most`: 0 for none, else 1 to 5.
+pub fn level(events: i64, most: i64) -> u8 {
+    if events <= 0 || most <= 0 {
+        return 0;
+    }
+    ((events * 5 + most - 1) / most).clamp(1, 5) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spark_line_spans_its_box() {
+        assert_eq!(spark(&[0.0, 10.0, 5.0], "").line, "0.0,29.5 50.0,2.0 100.0,15.8");
+        assert_eq!(spark(&[0.0, 0.0], "").line, "0.0,29.5 100.0,29.5");
+        assert_eq!(spark(&[3.0], "").line, "");
+    }
+
+    #[test]
+    fn a_bad_slice_lowers_the_axis_and_an_empty_one_repeats_the_last() {
+        let good = Slice { succeeded: 100, ..Slice::default() };
+        let bad = Slice { succeeded: 60, failed: 40, retried: 10 };
+        let chart = success(&[good, bad, Slice::default()], Vec::new());
+        assert_eq!(chart.y.last().map(String::as_str), Some("50"));
+        assert_eq!(chart.line, "160.0,0.0 480.0,80.0 800.0,80.0");
+        assert_eq!(chart.y_low, ["50", "0"]);
+        assert_eq!(chart.failed.matches('M').count(), 1);
+    }
+
+    #[test]
+    fn a_chart_without_anything_is_flat() {
+        let chart = success(&[Slice::default(); 2], Vec::new());
+        assert_eq!(chart.line, "240.0,0.0 720.0,0.0");
+        assert!(chart.failed.is_empty() && chart.retried.is_empty());
+    }
+
+    #[test]
+    fn shades_follow_the_fullest_day() {
+        assert_eq!([level(0, 10), level(1, 10), level(5, 10), level(10, 10)], [0, 1, 3, 5]);
+        assert_eq!(level(0, 0), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! All projects, a new project, the frame around pages, and finding things by id.
+
+pub mod dto;
+pub mod page;
+pub mod server_fns;

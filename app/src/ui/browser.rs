@@ -1,0 +1,123 @@
+//! What only a browser can do: clipboard, focus, cookies, sending a form.
+//!
+//! Everything here is called from event handlers and effects, which never run on the server.
+
+use leptos::{prelude::*, server_fn::redirect::REDIRECT_HEADER, wasm_bindgen::JsCast, web_sys};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{FormData, Headers, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent, UrlSearchParams};
+
+use crate::error::{Code, UiError};
+
+/// Puts `text` on the clipboard. Browsers refuse it on insecure origins; then nothing happens.
+pub fn copy(text: &str) {
+    let _ = window().navigator().clipboard().write_text(text);
+}
+
+/// Whether the page is in a hidden tab.
+pub fn is_hidden() -> bool {
+    document().hidden()
+}
+
+/// Whether a person is in the middle of something that a refresh would disturb.
+pub fn is_busy() -> bool {
+    let found = |query| document().query_selector(query).ok().flatten().is_some();
+    found("tbody .pick :checked") || found("[popover]:popover-open") || found("main :is(input, textarea, select):focus")
+}
+
+/// Closes menus and the drawer, and puts the focus on the new page.
+pub fn settle_after_navigation() {
+    if let Ok(open) = document().query_selector_all("details.menu[open]") {
+        for i in 0..open.length() {
+            if let Some(menu) = open.get(i).and_then(|n| n.dyn_into::<HtmlElement>().ok()) {
+                let _ = menu.remove_attribute("open");
+            }
+        }
+    }
+    if let Ok(open) = document().query_selector_all("[popover]:popover-open") {
+        for i in 0..open.length() {
+            if let Some(popover) = open.get(i).and_then(|n| n.dyn_into::<HtmlElement>().ok()) {
+                let _ = popover.hide_popover();
+            }
+        }
+    }
+    focus("#main");
+}
+
+/// Puts the focus on the first element that `query` finds.
+pub fn focus(query: &str) {
+    if let Some(element) = document().query_selector(query).ok().flatten() {
+        if let Ok(element) = element.dyn_into::<HtmlElement>() {
+            let _ = element.focus();
+        }
+    }
+}
+
+/// Remembers the theme for a year and applies it; `system` forgets it.
+pub fn set_theme(theme: &str) {
+    let age = if theme == "system" { 0 } else { 31_536_000 };
+    if let Some(page) = document().dyn_ref::<web_sys::HtmlDocument>() {
+        let _ = page.set_cookie(&format!("theme={theme}; path=/; max-age={age}; samesite=lax"));
+    }
+    if let Some(root) = document().document_element() {
+        let _ = if theme == "system" {
+            root.remove_attribute("data-theme")
+        } else {
+            root.set_attribute("data-theme", theme)
+        };
+    }
+}
+
+/// The form's fields, with the button that sent it, as a query string.
+pub fn form_query(event: &SubmitEvent) -> Option<String> {
+    let form = event.target()?.dyn_into::<HtmlFormElement>().ok()?;
+    let data = FormData::new_with_form(&form).ok()?;
+    if let Some(button) = event.submitter() {
+        if let Some(name) = button.get_attribute("name") {
+            let value = button.get_attribute("value").unwrap_or_default();
+            let _ = data.append_with_str(&name, &value);
+        }
+    }
+    let params = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
+    Some(params.to_string().into())
+}
+
+/// Posts a form's fields to a server function.
+///
+/// Answers with the address to go on to, if the server named one.
+///
+/// # Errors
+/// Whatever the server function answered, or [`Code::Offline`] when there was no answer.
+pub async fn post(action: &str, body: &str) -> Result<Option<String>, UiError> {
+    let response = send(action, body).await.ok_or_else(|| UiError::new(Code::Offline))?;
+    let headers = response.headers();
+    let location = match headers.has(REDIRECT_HEADER) {
+        Ok(true) => headers.get("location").ok().flatten(),
+        _ => None,
+    };
+    if response.ok() || location.is_some() {
+        return Ok(location);
+    }
+    let text = match response.text() {
+        Ok(text) => JsFuture::from(text).await.ok().and_then(|t| t.as_string()).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    let fallback = || match response.status() {
+        429 => Code::TooManyTries,
+        403 => Code::Forbidden,
+        502..=504 => Code::Unavailable,
+        _ => Code::Internal,
+    };
+    Err(serde_json::from_str(&text).unwrap_or_else(|_| UiError::new(fallback())))
+}
+
+async fn send(action: &str, body: &str) -> Option<Response> {
+    let headers = Headers::new().ok()?;
+    headers.set("accept", "application/json").ok()?;
+    headers.set("content-type", "application/x-www-form-urlencoded").ok()?;
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers);
+    init.set_body(&body.into());
+    let answer = JsFuture::from(window().fetch_with_str_and_init(action, &init)).await.ok()?;
+    answer.dyn_into().ok()
+}

@@ -1,0 +1,4 @@
+//! Tests of the API as callers see it.
+
+mod document;
+mod operations;

@@ -1,0 +1,185 @@
+//! Deliveries that are due: retries, resends, and what was held or put off.
+//!
+//! A lease on the row comes first, many in one statement. It decides who makes the attempt, and
+//! what a dead worker left behind is due again when its lease ends. The outcome counts only while
+//! the row still counts the attempts that the lease saw.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use chrono::TimeDelta;
+use db::deliveries::Leased;
+use domain::id::DeliveryId;
+use domain::retry::RetryPolicy;
+use domain::state::{DeliveryState, EndpointState};
+
+use super::attempt::{self, Outgoing, Rules};
+use super::engine::Engine;
+use super::pipeline::{HOLD, ended, waiting};
+use crate::Services;
+use crate::catalog::{Endpoint, Project};
+use crate::error::{Error, Result};
+use crate::grouping::{GroupOptions, Grouped};
+
+/// A lease lasts this long: longer than any attempt's time limit with its connection.
+pub const LEASE: TimeDelta = TimeDelta::seconds(120);
+/// Clocks of two machines may differ by this much without a delivery being taken for not yet due.
+const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(1);
+const GROUP: GroupOptions = GroupOptions { size: 256, linger: std::time::Duration::ZERO };
+
+/// Takes leases, many in one statement.
+#[derive(Clone, Debug)]
+pub(super) struct Leases(Grouped<DeliveryId, std::result::Result<Option<Arc<Leased>>, LeaseFailed>>);
+
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("deliveries cannot be leased: {0}")]
+pub(super) struct LeaseFailed(String);
+
+impl Leases {
+    pub(super) fn start(services: &Arc<Services>) -> Self {
+        let (db, clock) = (services.db.clone(), Arc::clone(&services.clock));
+        Self(Grouped::start(GROUP, move |ids: Vec<DeliveryId>| {
+            let (db, now) = (db.clone(), clock.now());
+            async move {
+                match db::deliveries::lease(&db, &ids, now + CLOCK_SLACK, now + LEASE).await {
+                    Ok(leased) => hand_out(&ids, leased),
+                    Err(error) => vec![Err(LeaseFailed(error.to_string())); ids.len()],
+                }
+            }
+        }))
+    }
+
+    async fn take(&self, id: DeliveryId) -> Result<Option<Arc<Leased>>> {
+        self.0.request(id).await?.map_err(|error| {
+            tracing::warn!(%error, "cannot lease a delivery");
+            Error::Unavailable { what: "PostgreSQL", retry_after: 5 }
+        })
+    }
+}
+
+/// Each lease to the first who asked for it; a second entry of the same delivery gets nothing.
+fn hand_out(
+    ids: &[DeliveryId],
+    leased: Vec<Leased>,
+) -> Vec<std::result::Result<Option<Arc<Leased>>, LeaseFailed>> {
+    let mut by_id: std::collections::HashMap<_, _> =
+        leased.into_iter().map(|l| (l.delivery.id, Arc::new(l))).collect();
+    ids.iter().map(|id| Ok(by_id.remove(id))).collect()
+}
+
+impl Engine {
+    /// Looks at a delivery that a queue entry says is due. Does nothing when it is not, has ended,
+    /// or is somebody else's.
+    ///
+    /// Returns once the lease is committed; the attempt goes on by itself.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while PostgreSQL is away.
+    pub async fn look_at(&self, id: DeliveryId) -> Result<()> {
+        if let Some(leased) = self.leases.take(id).await? {
+            self.start_due(Arc::unwrap_or_clone(leased));
+        }
+        Ok(())
+    }
+
+    /// Starts what the lease allows, beside the caller.
+    pub(super) fn start_due(&self, leased: Leased) {
+        let engine = self.clone();
+        self.running.spawn(async move { engine.do_due(leased).await });
+    }
+
+    async fn do_due(&self, leased: Leased) {
+        let delivery = &leased.delivery;
+        let Some(project) = self.services.catalog.project(delivery.project_id) else {
+            return self.leave(&leased, None, DeliveryState::Discarded, "The project was deleted").await;
+        };
+        let Some(payload) = leased.payload.as_deref().map(ByteString::from) else {
+            return self.leave(&leased, Some(&project), DeliveryState::Discarded, "The event is gone").await;
+        };
+        let Some(endpoint) = project.endpoints.get(&delivery.endpoint_id).cloned() else {
+            return self.leave(&leased, Some(&project), DeliveryState::Discarded, "The endpoint was deleted").await;
+        };
+        match endpoint.state {
+            EndpointState::Active => self.send_due(&leased, &project, &endpoint, &payload).await,
+            EndpointState::Inactive => {
+                self.leave(&leased, Some(&project), DeliveryState::Discarded, "The endpoint is inactive").await;
+            }
+            EndpointState::Paused => {
+                let due = self.services.clock.now() + HOLD;
+                self.wait(&leased, &project, due, "The endpoint is paused").await;
+            }
+        }
+    }
+
+    async fn send_due(&self, leased: &Leased, project: &Arc<Project>, endpoint: &Arc<Endpoint>, payload: &ByteString) {
+        let admitted = match self.admit(endpoint).await {
+            Ok(admitted) => admitted,
+            Err(wait) => {
+                let due = self.services.clock.now() + TimeDelta::from_std(wait).unwrap_or(HOLD);
+                return self.wait(leased, project, due, "Waits for a free place at the endpoint").await;
+            }
+        };
+        let delivery = &leased.delivery;
+        let headers = stored_headers(leased.headers.as_deref());
+        let out = Outgoing {
+            project,
+            endpoint,
+            delivery: delivery.id,
+            event: delivery.event_id,
+            payload,
+            headers: &headers,
+            idempotency_key: leased.idempotency_key.as_deref(),
+        };
+        let attempted = attempt::make(&self.sender, &self.user_agent, self.services.clock.now(), &out).await;
+        self.note(endpoint, &attempted, admitted);
+        let (retry, at_most_once) = policy_of(leased, project);
+        let rules = Rules {
+            retry: &retry,
+            at_most_once,
+            longest_wait: std::time::Duration::from_secs(self.services.options.delivery.max_retry_seconds.into()),
+        };
+        let number = delivery.attempts.saturating_add(1);
+        let verdict = attempt::judge(&attempted, number, delivery.accepted_at, &rules);
+        if verdict.gave_up {
+            self.give_up(project, endpoint, &attempted);
+        }
+        let row = attempt::row(attempted, &out, delivery.keep_days, number);
+        self.settle(project.id, delivery.id, endpoint.id, delivery.attempts, verdict.standing, Some(row)).await;
+    }
+
+    /// Ends the delivery without an attempt.
+    async fn leave(&self, leased: &Leased, project: Option<&Project>, state: DeliveryState, reason: &str) {
+        let mut standing = ended(state, reason, self.services.clock.now());
+        standing.attempts = leased.delivery.attempts;
+        standing.last_status = leased.delivery.last_status;
+        let project = project.map_or(leased.delivery.project_id, |p| p.id);
+        let (id, endpoint) = (leased.delivery.id, leased.delivery.endpoint_id);
+        self.settle(project, id, endpoint, leased.delivery.attempts, standing, None).await;
+    }
+
+    /// Puts the delivery off without an attempt.
+    async fn wait(&self, leased: &Leased, project: &Project, due: chrono::DateTime<chrono::Utc>, reason: &str) {
+        let mut standing = waiting(due, reason);
+        standing.attempts = leased.delivery.attempts;
+        standing.last_status = leased.delivery.last_status;
+        let (id, endpoint) = (leased.delivery.id, leased.delivery.endpoint_id);
+        self.settle(project.id, id, endpoint, leased.delivery.attempts, standing, None).await;
+    }
+}
+
+/// The policy frozen at the first failure, or the one of today for a delivery never attempted.
+fn policy_of(leased: &Leased, project: &Project) -> (RetryPolicy, bool) {
+    let subscription = leased
+        .delivery
+        .subscription_id
+        .and_then(|id| project.subscriptions.iter().find(|subscription| subscription.id == id));
+    let frozen = leased.delivery.retry.as_deref().and_then(|json| serde_json::from_str(json).ok());
+    let today = || subscription.and_then(|s| s.retry.as_ref()).unwrap_or(&project.retry).clone();
+    (frozen.unwrap_or_else(today), subscription.is_some_and(|s| s.at_most_once))
+}
+
+/// Custom headers as they were stored.
+pub(super) fn stored_headers(json: Option<&str>) -> Vec<(String, String)> {
+    let parsed = json.and_then(|json| serde_json::from_str::<std::collections::BTreeMap<String, String>>(json).ok());
+    parsed.unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,201 @@
+//! Groups of rows on their way to PostgreSQL.
+//!
+//! Whoever has rows hands them in and waits for the commit. While PostgreSQL is away the journal
+//! keeps trying; those who wait hold their queue entries meanwhile, so nothing is lost and nothing
+//! new is read: that is the back-pressure.
+
+use std::time::Duration;
+
+use bytestring::ByteString;
+use db::hot::{Existing, Group};
+use db::{Db, DbError};
+use domain::lifecycle::KeepDays;
+
+use crate::error::{Error, Result};
+use crate::grouping::{GroupOptions, Grouped};
+
+/// Rows of one task.
+pub type Rows = Group<ByteString>;
+
+/// Closing rules of a group; see `docs/adr` for the measurements.
+const GROUP: GroupOptions = GroupOptions { size: 512, linger: Duration::from_millis(4) };
+/// Pauses between tries while PostgreSQL is away.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Counter rows of two writers with the same number wait for each other, which is harmless.
+const SHARDS: i16 = 64;
+
+/// Whether a journal waits for PostgreSQL to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is back: for rows that a queue entry stands behind.
+    Waits,
+    /// Not at all: for a caller who can be told to come back.
+    Asks,
+}
+
+/// Why rows were not written.
+#[derive(Clone, Debug)]
+struct Unwritable {
+    transient: bool,
+    text: String,
+}
+
+/// The writing end: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    grouped: Grouped<Rows, std::result::Result<(), Unwritable>>,
+}
+
+impl Journal {
+    /// Starts a journal on `db`.
+    pub fn start(db: Db, patience: Patience) -> Self {
+        let shard = rand::random::<u16>() as i16 & (SHARDS - 1);
+        let grouped = Grouped::start(GROUP, move |requests: Vec<Rows>| {
+            let db = db.clone();
+            async move { write_all(&db, requests, shard, patience).await }
+        });
+        Self { grouped }
+    }
+
+    /// Writes rows and returns after their commit.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when PostgreSQL refuses these rows for good; [`Error::Unavailable`] while
+    /// it is away, from a journal that does not wait.
+    pub async fn write(&self, rows: Rows) -> Result<()> {
+        self.grouped.request(rows).await?.map_err(|refused| {
+            if refused.transient {
+                Error::Unavailable { what: "PostgreSQL", retry_after: 5 }
+            } else {
+                Error::internal(refused.text)
+            }
+        })
+    }
+}
+
+async fn write_all(
+    db: &Db,
+    mut requests: Vec<Rows>,
+    shard: i16,
+    patience: Patience,
+) -> Vec<std::result::Result<(), Unwritable>> {
+    if let [only] = requests.as_slice() {
+        return vec![write(db, only, shard, patience).await.map_err(|error| unwritable(&error))];
+    }
+    let sizes: Vec<Sizes> = requests.iter().map(Sizes::of).collect();
+    let mut together = Rows::default();
+    for rows in &mut requests {
+        together.append(std::mem::take(rows));
+    }
+    match write(db, &together, shard, patience).await {
+        Ok(()) => sizes.iter().map(|_| Ok(())).collect(),
+        Err(error) if error.is_transient() => sizes.iter().map(|_| Err(unwritable(&error))).collect(),
+        Err(_) => write_apart(db, together, &sizes, shard, patience).await,
+    }
+}
+
+/// One request is refused for good: each by itself, so that it takes no others along. Counters of
+/// the group go with the first one that is written.
+async fn write_apart(
+    db: &Db,
+    mut together: Rows,
+    sizes: &[Sizes],
+    shard: i16,
+    patience: Patience,
+) -> Vec<std::result::Result<(), Unwritable>> {
+    let mut outcomes = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        let mut rows = size.split(&mut together);
+        rows.counts = std::mem::take(&mut together.counts);
+        let outcome = write(db, &rows, shard, patience).await;
+        if outcome.is_err() {
+            together.counts = std::mem::take(&mut rows.counts);
+        }
+        outcomes.push(outcome.map_err(|error| unwritable(&error)));
+    }
+    outcomes
+}
+
+/// How many rows of each kind a request brought, to take a group apart again without having kept
+/// copies.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    events: usize,
+    event_outcomes: usize,
+    deliveries: usize,
+    delivery_outcomes: usize,
+    attempts: usize,
+}
+
+impl Sizes {
+    fn of(rows: &Rows) -> Self {
+        Self {
+            events: rows.events.len(),
+            event_outcomes: rows.event_outcomes.len(),
+            deliveries: rows.deliveries.len(),
+            delivery_outcomes: rows.delivery_outcomes.len(),
+            attempts: rows.attempts.len(),
+        }
+    }
+
+    /// Takes this request's rows off the front.
+    fn split(self, together: &mut Rows) -> Rows {
+        Rows {
+            events: together.events.drain(..self.events).collect(),
+            event_outcomes: together.event_outcomes.drain(..self.event_outcomes).collect(),
+            deliveries: together.deliveries.drain(..self.deliveries).collect(),
+            delivery_outcomes: together.delivery_outcomes.drain(..self.delivery_outcomes).collect(),
+            attempts: together.attempts.drain(..self.attempts).collect(),
+            counts: db::hot::Counts::default(),
+        }
+    }
+}
+
+fn unwritable(error: &DbError) -> Unwritable {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if !error.is_transient() {
+        tracing::error!(%error, cause, "rows cannot be written");
+    }
+    Unwritable { transient: error.is_transient(), text: format!("{error}: {cause}") }
+}
+
+/// Tries until the rows are in, refused for good, or patience ends.
+async fn write(db: &Db, rows: &Rows, shard: i16, patience: Patience) -> std::result::Result<(), DbError> {
+    let mut existing = Existing::Refuse;
+    let mut made_leaves = false;
+    let mut pause = PAUSE.0;
+    loop {
+        match db::hot::write(db, rows, shard, existing).await {
+            Ok(()) => return Ok(()),
+            // A repetition whose first commit may have happened.
+            Err(DbError::Duplicate { .. }) if existing == Existing::Refuse => existing = Existing::Keep,
+            Err(DbError::NoLeaf) if !made_leaves => {
+                made_leaves = true;
+                make_leaves(db, rows).await?;
+            }
+            Err(error) if error.is_transient() && patience == Patience::Waits => {
+                tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "cannot write deliveries, trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE.1);
+                // The commit may have happened before the connection broke.
+                existing = Existing::Keep;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Leaves for the days and classes of `rows`: somebody used a class before its leaf was made.
+async fn make_leaves(db: &Db, rows: &Rows) -> std::result::Result<(), DbError> {
+    let wanted: std::collections::BTreeSet<(chrono::NaiveDate, KeepDays)> = rows
+        .events
+        .iter()
+        .map(|r| (r.id.day(), r.keep_days))
+        .chain(rows.deliveries.iter().map(|r| (r.id.day(), r.keep_days)))
+        .chain(rows.attempts.iter().map(|r| (r.id.day(), r.keep_days)))
+        .collect();
+    for (day, class) in wanted {
+        db::partitions::ensure(db, day, day, &[class]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! So many deliveries in so many seconds, per endpoint and over all processes.
+
+use std::time::Duration;
+
+use super::engine::Engine;
+use crate::catalog::Endpoint;
+
+/// How long a delivery waits when the limiter itself cannot be asked.
+const BLIND: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Takes one delivery out of the endpoint's window, or tells how long to wait for the next.
+    ///
+    /// While Redis is away nothing goes to an endpoint with a limit: late is better than too much.
+    pub(super) async fn within_rate(&self, endpoint: &Endpoint) -> Result<(), Duration> {
+        let window = Duration::from_secs(u64::from(endpoint.rate_limit.duration.max(1)));
+        let now = self.services.clock.now();
+        let key = endpoint.id.to_string();
+        match self.services.queues.limiter.take(&key, endpoint.rate_limit.count, window, now).await {
+            Ok(None) => Ok(()),
+            // Those who wait must not all come back in the same instant.
+            Ok(Some(wait)) => Err(wait + window.mul_f64(rand::random::<f64>())),
+            Err(error) => {
+                tracing::debug!(%error, "the rate limiter cannot be asked");
+                Err(BLIND)
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! From an accepted event to the end of its deliveries.
+//!
+//! - [`engine`]: what all of it works with.
+//! - [`pipeline`]: an event is matched, its first attempts are made, and event, deliveries and
+//!   attempts are written together.
+//! - [`due`]: what is to be sent later (retries, resends, releases) is leased and attempted.
+//! - [`replay`]: sending again.
+//! - [`sweeper`]: what nobody brought back in time is found in PostgreSQL and done.
+//! - [`attempt`]: one attempt: sign, send, judge.
+//! - [`sender`]: the HTTP client with the address guard.
+//! - [`gate`]: how many attempts one endpoint may have under way.
+//! - [`journal`]: groups of rows on their way to PostgreSQL.
+
+pub mod attempt;
+pub mod due;
+pub mod engine;
+pub mod gate;
+pub mod journal;
+mod limiter;
+pub mod pipeline;
+pub mod replay;
+pub mod sender;
+pub mod sweeper;
+
+pub use engine::Engine;

@@ -1,0 +1,412 @@
+//! An accepted event: match it, make the first attempts, write everything together.
+//!
+//! The attempt comes first and the rows second, because the queue entry stays unacknowledged until
+//! the rows are committed: a death in between repeats the attempt and loses nothing. An attempt
+//! that has not ended within the grace is written as under way with a lease, and its outcome
+//! follows later; so a slow receiver holds back neither its own event nor anybody else's.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use chrono::{DateTime, TimeDelta, Utc};
+use db::hot::{Counts, EventOutcome, NewDelivery, NewEvent, Standing, WHOLE_PROJECT};
+use domain::counts::Metric;
+use domain::event::Target;
+use domain::id::{DeliveryId, EventId, SubscriptionId};
+use domain::retry::RetryPolicy;
+use domain::state::{DeliveryState, EndpointState, EventState};
+use futures::future::join_all;
+use queue::payload::{AcceptedEvent, DueDelivery, Facts};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{self, Attempted, Outgoing, Rules};
+use super::engine::Engine;
+use super::journal::Rows;
+use crate::catalog::{Endpoint, Project, Sample, Subscription};
+use crate::error::Result;
+
+/// How long a delivery to a paused endpoint waits before it is looked at again.
+pub(super) const HOLD: TimeDelta = TimeDelta::minutes(15);
+/// A lease outlives the attempt's time limit by this much.
+const LEASE_SLACK: TimeDelta = TimeDelta::seconds(30);
+
+/// An event, shared by the attempts of its deliveries.
+#[derive(Debug)]
+struct Shared {
+    facts: Facts,
+    payload: ByteString,
+    event_type: ByteString,
+    project: Arc<Project>,
+    /// Cancelled once the event's rows are committed: outcomes that follow must find them.
+    written: CancellationToken,
+}
+
+/// A delivery of the event, before its first attempt.
+#[derive(Debug)]
+struct Planned {
+    id: DeliveryId,
+    endpoint: Arc<Endpoint>,
+    subscription: Arc<Subscription>,
+}
+
+/// What became of a planned delivery within the grace.
+enum First {
+    /// It stands where it stands; the attempt, if one was made, is in the rows.
+    Done(Rows),
+    /// The attempt is under way; the rows say so, and the outcome follows.
+    UnderWay(Rows),
+}
+
+impl Engine {
+    /// Does an accepted event. Returns after everything that is known is committed.
+    ///
+    /// `again` says that an earlier worker had the event and may have done it in part or whole.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] when the project cannot be loaded now.
+    pub async fn process(&self, event: AcceptedEvent, again: bool) -> Result<()> {
+        let AcceptedEvent { mut facts, payload } = event;
+        let Some(project) = self.services.catalog.project_at(facts.project, facts.catalog_version).await? else {
+            tracing::info!(event = %facts.id, project = %facts.project, "the event's project was deleted");
+            return Ok(());
+        };
+        if again {
+            match self.look_up(facts.id).await? {
+                Stored::Ended => return Ok(()),
+                Stored::Waiting => facts.stored = true,
+                Stored::No => {}
+            }
+        }
+        if let Some(key) = facts.idempotency_key.clone()
+            && self.claim_key(&facts, key).await? != facts.id
+        {
+            return self.write_duplicate(&project, facts, payload).await;
+        }
+        let event_type = ByteString::from(facts.event_type.as_str());
+        let planned = {
+            let sample = Sample::new(&payload, &facts.headers);
+            plan(&project, &facts, &sample)
+        };
+        let written = CancellationToken::new();
+        let _tell = written.clone().drop_guard();
+        let shared = Arc::new(Shared { facts, payload, event_type, project, written });
+        let rows = self.deliver_first(&shared, planned).await;
+        let waiting: Vec<_> = due_entries(&rows);
+        self.journal.write(rows).await?;
+        self.enqueue_due(waiting).await;
+        Ok(())
+    }
+
+    /// Makes the first attempts and collects the rows of the event.
+    async fn deliver_first(&self, shared: &Arc<Shared>, planned: Vec<Planned>) -> Rows {
+        let unmatched = planned.is_empty();
+        let mut rows = event_rows(shared, unmatched);
+        let firsts = planned.into_iter().map(|planned| self.first(Arc::clone(shared), planned));
+        for first in join_all(firsts).await {
+            match first {
+                First::Done(more) | First::UnderWay(more) => rows.append(more),
+            }
+        }
+        rows
+    }
+
+    /// One delivery: held, discarded, put off, or attempted.
+    async fn first(&self, shared: Arc<Shared>, planned: Planned) -> First {
+        let now = self.services.clock.now();
+        let standing = match planned.endpoint.state {
+            EndpointState::Inactive => Some(ended(DeliveryState::Discarded, "The endpoint is inactive", now)),
+            EndpointState::Paused => Some(waiting(now + HOLD, "The endpoint is paused")),
+            EndpointState::Active => None,
+        };
+        if let Some(standing) = standing {
+            return First::Done(delivery_rows(&shared, &planned, standing));
+        }
+        match self.admit(&planned.endpoint).await {
+            Err(wait) => {
+                let due = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::seconds(60));
+                First::Done(delivery_rows(&shared, &planned, waiting(due, "Waits for a free place at the endpoint")))
+            }
+            Ok(admitted) => self.attempt_within_grace(shared, planned, admitted).await,
+        }
+    }
+
+    async fn attempt_within_grace(
+        &self,
+        shared: Arc<Shared>,
+        planned: Planned,
+        admitted: super::engine::Admitted,
+    ) -> First {
+        let started = self.services.clock.now();
+        let planned = Arc::new(planned);
+        let engine = self.clone();
+        let (task_shared, task_planned) = (Arc::clone(&shared), Arc::clone(&planned));
+        let mut attempting = Box::pin(async move {
+            let attempted = engine.attempt(&task_shared, &task_planned, started).await;
+            engine.note(&task_planned.endpoint, &attempted, admitted);
+            attempted
+        });
+        let grace = self.services.options.delivery.first_attempt_grace;
+        if let Ok(attempted) = tokio::time::timeout(grace, &mut attempting).await {
+            return First::Done(self.outcome_rows(&shared, &planned, attempted));
+        }
+        let lease = started + TimeDelta::from_std(planned.endpoint.timeout).unwrap_or_default() + LEASE_SLACK;
+        let rows = delivery_rows(&shared, &planned, under_way(lease));
+        let engine = self.clone();
+        self.running.spawn(async move {
+            let attempted = attempting.await;
+            engine.finish_late(&shared, &planned, attempted).await;
+        });
+        First::UnderWay(rows)
+    }
+
+    async fn attempt(&self, shared: &Shared, planned: &Planned, now: DateTime<Utc>) -> Attempted {
+        attempt::make(&self.sender, &self.user_agent, now, &shared.outgoing(planned)).await
+    }
+
+    /// Rows of a delivery whose first attempt ended in time.
+    fn outcome_rows(&self, shared: &Shared, planned: &Planned, attempted: Attempted) -> Rows {
+        let accepted_at = shared.facts.id.instant();
+        let verdict = attempt::judge(&attempted, 1, accepted_at, &self.rules(&shared.project, &planned.subscription));
+        if verdict.gave_up {
+            self.give_up(&shared.project, &planned.endpoint, &attempted);
+        }
+        let out = shared.outgoing(planned);
+        let mut rows = delivery_rows(shared, planned, verdict.standing);
+        rows.attempts.push(attempt::row(attempted, &out, shared.project.keep_days, 1));
+        rows
+    }
+
+    /// Writes the outcome of an attempt that outlived the grace, once its delivery's row is there.
+    async fn finish_late(&self, shared: &Shared, planned: &Planned, attempted: Attempted) {
+        shared.written.cancelled().await;
+        let accepted_at = shared.facts.id.instant();
+        let rules = self.rules(&shared.project, &planned.subscription);
+        let verdict = attempt::judge(&attempted, 1, accepted_at, &rules);
+        if verdict.gave_up {
+            self.give_up(&shared.project, &planned.endpoint, &attempted);
+        }
+        let out = shared.outgoing(planned);
+        let row = attempt::row(attempted, &out, shared.project.keep_days, 1);
+        self.settle(shared.project.id, planned.id, planned.endpoint.id, 0, verdict.standing, Some(row)).await;
+    }
+
+    pub(super) fn rules<'a>(&self, project: &'a Project, subscription: &'a Subscription) -> Rules<'a> {
+        Rules {
+            retry: retry_of(project, subscription),
+            at_most_once: subscription.at_most_once,
+            longest_wait: std::time::Duration::from_secs(self.services.options.delivery.max_retry_seconds.into()),
+        }
+    }
+
+    /// Puts a duplicate on record; it is never delivered.
+    async fn write_duplicate(&self, project: &Arc<Project>, facts: Facts, payload: ByteString) -> Result<()> {
+        let event_type = ByteString::from(facts.event_type.as_str());
+        let written = CancellationToken::new();
+        let shared = Shared { facts, payload, event_type, project: Arc::clone(project), written };
+        let mut rows = event_rows(&shared, false);
+        for row in &mut rows.events {
+            row.duplicate = true;
+        }
+        for row in &mut rows.event_outcomes {
+            row.duplicate = true;
+        }
+        rows.counts.add(shared.facts.id.instant(), project.id, WHOLE_PROJECT, Metric::Duplicate, 1);
+        self.journal.write(rows).await
+    }
+
+    /// Queues what is to be attempted later. Failing that, the sweeper finds it in PostgreSQL.
+    pub(super) async fn enqueue_due(&self, due: Vec<(DateTime<Utc>, DeliveryId)>) {
+        if due.is_empty() {
+            return;
+        }
+        use queue::codec::Payload as _;
+        let entries = due.into_iter().map(|(at, id)| (at, DueDelivery(id).encode()));
+        if let Err(error) = self.services.queues.deliveries.push_at_many(entries).await {
+            tracing::debug!(%error, "later attempts are left to the sweeper");
+        }
+    }
+
+    async fn look_up(&self, id: EventId) -> Result<Stored> {
+        Ok(match db::events::find(&self.services.db, id).await? {
+            None => Stored::No,
+            Some(event) if matches!(event.state, EventState::Pending | EventState::Processing) => {
+                if db::deliveries::of_event(&self.services.db, id).await?.is_empty() {
+                    Stored::Waiting
+                } else {
+                    self.close_stored(id).await?;
+                    Stored::Ended
+                }
+            }
+            Some(_) => Stored::Ended,
+        })
+    }
+
+    /// Ends a stored event whose deliveries exist already.
+    pub(super) async fn close_stored(&self, id: EventId) -> Result<()> {
+        let mut rows = Rows::default();
+        rows.event_outcomes.push(EventOutcome {
+            id,
+            state: EventState::Success,
+            duplicate: false,
+            failure_reason: None,
+        });
+        self.journal.write(rows).await
+    }
+}
+
+/// What PostgreSQL knows of an event that was given out before.
+enum Stored {
+    No,
+    Waiting,
+    Ended,
+}
+
+impl Shared {
+    fn outgoing<'a>(&'a self, planned: &'a Planned) -> Outgoing<'a> {
+        Outgoing {
+            project: &self.project,
+            endpoint: &planned.endpoint,
+            delivery: planned.id,
+            event: self.facts.id,
+            payload: &self.payload,
+            headers: &self.facts.headers,
+            idempotency_key: self.facts.idempotency_key.as_deref(),
+        }
+    }
+}
+
+fn plan(project: &Project, facts: &Facts, sample: &Sample<'_>) -> Vec<Planned> {
+    let matching = project.matching(&facts.target, &facts.event_type, sample);
+    let plan = |(endpoint, subscription): (Arc<Endpoint>, Arc<Subscription>)| Planned {
+        id: delivery_id(facts.id, subscription.id),
+        endpoint,
+        subscription,
+    };
+    matching.into_iter().map(plan).collect()
+}
+
+/// The id of the delivery that a match makes: always the same one, so that doing an event again
+/// can never make a second delivery.
+pub(super) fn delivery_id(event: EventId, subscription: SubscriptionId) -> DeliveryId {
+    let digest = Sha256::new().chain_update(event.0.as_bytes()).chain_update(subscription.0.as_bytes()).finalize();
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest[..10]);
+    let millis = u64::try_from(event.instant().timestamp_millis()).unwrap_or(0);
+    DeliveryId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}
+
+pub(super) fn retry_of<'a>(project: &'a Project, subscription: &'a Subscription) -> &'a RetryPolicy {
+    subscription.retry.as_ref().unwrap_or(&project.retry)
+}
+
+fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
+    let mut rows = Rows::default();
+    let facts = &shared.facts;
+    let (state, failure_reason) = if unmatched {
+        (EventState::Failure, Some("no subscription matched this event"))
+    } else {
+        (EventState::Success, None)
+    };
+    if facts.stored {
+        rows.event_outcomes.push(EventOutcome { id: facts.id, state, duplicate: false, failure_reason });
+    } else {
+        rows.events.push(new_event(shared, state, failure_reason));
+    }
+    count_event(&mut rows.counts, shared, unmatched);
+    rows
+}
+
+fn count_event(counts: &mut Counts, shared: &Shared, unmatched: bool) {
+    let (at, project) = (shared.facts.id.instant(), shared.project.id);
+    counts.add(at, project, WHOLE_PROJECT, Metric::Accepted, 1);
+    counts.add(at, project, WHOLE_PROJECT, Metric::AcceptedBytes, shared.payload.len() as i64);
+    if unmatched {
+        counts.add(at, project, WHOLE_PROJECT, Metric::Unmatched, 1);
+    }
+}
+
+fn new_event(shared: &Shared, state: EventState, failure_reason: Option<&'static str>) -> NewEvent<ByteString> {
+    let facts = &shared.facts;
+    let (endpoint_id, owner_id) = match &facts.target {
+        Target::Endpoint(id) => (Some(*id), None),
+        Target::Owner(owner) => (None, Some(ByteString::from(owner.as_str()))),
+        Target::Broadcast => (None, None),
+    };
+    NewEvent {
+        id: facts.id,
+        keep_days: shared.project.keep_days,
+        project_id: shared.project.id,
+        kind: facts.target.kind(),
+        state,
+        due_at: None,
+        duplicate: false,
+        endpoint_id,
+        source_id: None,
+        event_type: shared.event_type.clone(),
+        payload: shared.payload.clone(),
+        headers: headers_json(&facts.headers),
+        owner_id,
+        idempotency_key: facts.idempotency_key.as_deref().map(ByteString::from),
+        failure_reason,
+    }
+}
+
+/// Custom headers as the JSON object that is stored; `None` when there are none.
+pub(crate) fn headers_json(headers: &[(String, String)]) -> Option<String> {
+    if headers.is_empty() {
+        return None;
+    }
+    let object: serde_json::Map<String, serde_json::Value> =
+        headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    serde_json::to_string(&object).ok()
+}
+
+fn delivery_rows(shared: &Shared, planned: &Planned, standing: Standing) -> Rows {
+    let mut rows = Rows::default();
+    let (at, project, endpoint) = (shared.facts.id.instant(), shared.project.id, planned.endpoint.id);
+    super::engine::count_standing(&mut rows.counts, at, project, endpoint, &standing);
+    rows.deliveries.push(NewDelivery {
+        id: planned.id,
+        keep_days: shared.project.keep_days,
+        project_id: project,
+        event_id: shared.facts.id,
+        endpoint_id: endpoint,
+        subscription_id: Some(planned.subscription.id),
+        event_type: shared.event_type.clone(),
+        standing,
+    });
+    rows
+}
+
+fn due_entries(rows: &Rows) -> Vec<(DateTime<Utc>, DeliveryId)> {
+    let later = rows.deliveries.iter().filter(|row| row.standing.state != DeliveryState::Processing);
+    later.filter_map(|row| row.standing.due_at.map(|at| (at, row.id))).collect()
+}
+
+fn standing(state: DeliveryState) -> Standing {
+    Standing {
+        state,
+        due_at: None,
+        ended_at: None,
+        latency_ms: None,
+        attempts: 0,
+        last_status: None,
+        description: None,
+        retry: None,
+    }
+}
+
+/// A delivery that ends without an attempt.
+pub(super) fn ended(state: DeliveryState, reason: &str, now: DateTime<Utc>) -> Standing {
+    Standing { ended_at: Some(now), description: Some(reason.to_owned()), ..standing(state) }
+}
+
+/// A delivery that waits without an attempt.
+pub(super) fn waiting(due: DateTime<Utc>, reason: &str) -> Standing {
+    Standing { due_at: Some(due), description: Some(reason.to_owned()), ..standing(DeliveryState::Scheduled) }
+}
+
+fn under_way(lease: DateTime<Utc>) -> Standing {
+    Standing { due_at: Some(lease), ..standing(DeliveryState::Processing) }
+}

@@ -1,0 +1,203 @@
+//! Accepting events.
+//!
+//! A 201 is sent only when a store has the event: Redis in the normal case, PostgreSQL when Redis
+//! is away, full or did not replicate in time, or when `ingest.durability` asks for it. With both
+//! away the caller is told to come back.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use chrono::TimeDelta;
+use domain::clock::to_millis;
+use domain::event::Target;
+use domain::id::{EventId, ProjectId};
+use domain::role::Role;
+use domain::state::EventState;
+use http::{HeaderName, HeaderValue};
+use queue::QueueError;
+use queue::codec::Payload as _;
+use queue::payload::{AcceptedEvent, Facts};
+
+use crate::Services;
+use crate::access::Actor;
+use crate::catalog::Project;
+use crate::delivery::journal::{Journal, Rows};
+use crate::delivery::pipeline::headers_json;
+use crate::error::{Error, FieldError, Result};
+use crate::options::Durability;
+
+/// Longest event type, idempotency key and owner id in bytes.
+const TEXT_LIMIT: usize = 512;
+/// Most custom headers, and their bytes in all.
+const HEADER_LIMITS: (usize, usize) = (64, 16 * 1024);
+/// How long a worker has for a stored event before the sweeper looks for it.
+const STORED_GRACE: TimeDelta = TimeDelta::seconds(20);
+
+/// An event as a caller brings it.
+#[derive(Clone, Debug)]
+pub struct NewEvent<'a> {
+    /// Whom it is for.
+    pub target: Target,
+    /// Its type.
+    pub event_type: &'a str,
+    /// JSON text; kept, signed and sent byte for byte.
+    pub data: ByteString,
+    /// Custom headers for receivers.
+    pub headers: Vec<(String, String)>,
+    /// A second event with the same key is not delivered.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// What became of an accepted event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: EventId,
+    /// An earlier event has its idempotency key. Told only when it was known at once; a worker
+    /// decides in any case.
+    pub duplicate: bool,
+}
+
+/// Accepts an event for a project.
+///
+/// # Errors
+/// [`Error::Invalid`] names every refused field, [`Error::NotFound`] an endpoint that does not
+/// exist, [`Error::Unavailable`] says that neither store could take the event.
+pub async fn accept(services: &Services, actor: &Actor, project: ProjectId, new: NewEvent<'_>) -> Result<Accepted> {
+    actor.require(project, Role::ProjectAdmin)?;
+    let project = services.catalog.project(project).ok_or(Error::NotFound("project"))?;
+    validate(services, &project, &new)?;
+    if let Target::Endpoint(id) = &new.target
+        && !project.endpoints.contains_key(id)
+    {
+        return Err(Error::NotFound("endpoint"));
+    }
+    let duplicate = match (&new.target, new.idempotency_key) {
+        // Callers of a fan-out are told about duplicates.
+        (Target::Owner(_), Some(key)) => {
+            db::idempotency::find(&services.db, project.id, key).await.ok().flatten().is_some()
+        }
+        _ => false,
+    };
+    let id = EventId::at(to_millis(services.clock.now()));
+    let facts = Facts {
+        id,
+        project: project.id,
+        catalog_version: project.version,
+        target: new.target,
+        event_type: new.event_type.to_owned(),
+        headers: new.headers,
+        idempotency_key: new.idempotency_key.map(ToOwned::to_owned),
+        stored: services.options.ingest.durability == Durability::Postgres,
+    };
+    let event = AcceptedEvent { facts, payload: new.data };
+    store(services, &project, event).await?;
+    services.meters.accepted.increment(1);
+    Ok(Accepted { id, duplicate })
+}
+
+async fn store(services: &Services, project: &Arc<Project>, event: AcceptedEvent) -> Result<()> {
+    if event.facts.stored {
+        write_row(&services.intake, services, project, &event, STORED_GRACE).await?;
+        if let Err(error) = services.queues.events.push(event.encode()).await {
+            tracing::debug!(%error, "a stored event is left to the sweeper");
+        }
+        return Ok(());
+    }
+    match services.queues.events.push(event.encode()).await {
+        Ok(()) => Ok(()),
+        // The entry is in the queue, but a failover could still lose it.
+        Err(QueueError::NotReplicated { .. }) => {
+            write_row(&services.intake, services, project, &event, STORED_GRACE).await
+        }
+        Err(error) => {
+            services.meters.diverted.increment(1);
+            tracing::debug!(%error, "an event goes the way of PostgreSQL");
+            write_row(&services.intake, services, project, &event, TimeDelta::zero()).await
+        }
+    }
+}
+
+/// Writes the event as waiting to be matched; the sweeper may take it after `grace`.
+async fn write_row(
+    journal: &Journal,
+    services: &Services,
+    project: &Project,
+    event: &AcceptedEvent,
+    grace: TimeDelta,
+) -> Result<()> {
+    let facts = &event.facts;
+    let (endpoint_id, owner_id) = match &facts.target {
+        Target::Endpoint(id) => (Some(*id), None),
+        Target::Owner(owner) => (None, Some(ByteString::from(owner.as_str()))),
+        Target::Broadcast => (None, None),
+    };
+    let mut rows = Rows::default();
+    rows.events.push(db::hot::NewEvent {
+        id: facts.id,
+        keep_days: project.keep_days,
+        project_id: project.id,
+        kind: facts.target.kind(),
+        state: EventState::Pending,
+        due_at: Some(services.clock.now() + grace),
+        duplicate: false,
+        endpoint_id,
+        source_id: None,
+        event_type: ByteString::from(facts.event_type.as_str()),
+        payload: event.payload.clone(),
+        headers: headers_json(&facts.headers),
+        owner_id,
+        idempotency_key: facts.idempotency_key.as_deref().map(ByteString::from),
+        failure_reason: None,
+    });
+    journal.write(rows).await
+}
+
+fn validate(services: &Services, project: &Project, new: &NewEvent<'_>) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut refuse = |field: &str, reason: String| wrong.push(FieldError { field: field.to_owned(), reason });
+    check_text("event_type", new.event_type, &mut refuse);
+    if let Some(key) = new.idempotency_key
+        && key.len() > TEXT_LIMIT
+    {
+        refuse("idempotency_key", format!("must have at most {TEXT_LIMIT} bytes"));
+    }
+    if let Target::Owner(owner) = &new.target {
+        check_text("owner_id", owner, &mut refuse);
+    }
+    let limit = match project.config.max_payload_read_size {
+        0 => services.options.ingest.max_payload_bytes,
+        own => own.min(services.options.ingest.max_payload_bytes),
+    };
+    if new.data.len() > limit as usize {
+        refuse("data", format!("has {} bytes, the limit is {limit}", new.data.len()));
+    }
+    check_headers(&new.headers, &mut refuse);
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
+}
+
+fn check_text(field: &str, text: &str, refuse: &mut impl FnMut(&str, String)) {
+    if text.trim().is_empty() {
+        refuse(field, "please provide a value".to_owned());
+    } else if text.len() > TEXT_LIMIT {
+        refuse(field, format!("must have at most {TEXT_LIMIT} bytes"));
+    } else if text.chars().any(char::is_control) {
+        refuse(field, "must not contain control characters".to_owned());
+    }
+}
+
+fn check_headers(headers: &[(String, String)], refuse: &mut impl FnMut(&str, String)) {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > HEADER_LIMITS.0 || bytes > HEADER_LIMITS.1 {
+        let (most, bytes) = HEADER_LIMITS;
+        refuse("custom_headers", format!("must be at most {most} headers of {bytes} bytes together"));
+        return;
+    }
+    for (name, value) in headers {
+        if name.parse::<HeaderName>().is_err() {
+            refuse(&format!("custom_headers.{name}"), "is not a header name".to_owned());
+        } else if HeaderValue::from_str(value).is_err() {
+            refuse(&format!("custom_headers.{name}"), "is not a header value".to_owned());
+        }
+    }
+}
