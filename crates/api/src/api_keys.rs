@@ -78,7 +78,10 @@ impl From<ApiKey> for ApiKeyResponse {
             uid: key.id.0,
             name: key.name,
             mask: key.mask,
-            role: RoleResponse { kind: key.role, project: key.project_id.0 },
+            role: RoleResponse {
+                kind: key.role,
+                project: key.project_id.0,
+            },
             key_type: "project",
             created_at: key.created_at,
             expires_at: key.expires_at,
@@ -93,7 +96,10 @@ impl From<CreatedApiKey> for CreatedApiKeyResponse {
         Self {
             uid: key.id.0,
             name: key.name,
-            role: RoleResponse { kind: key.role, project: key.project_id.0 },
+            role: RoleResponse {
+                kind: key.role,
+                project: key.project_id.0,
+            },
             key_type: "project",
             created_at: key.created_at,
             expires_at: key.expires_at,
@@ -110,7 +116,10 @@ pub async fn list(
     InProject { project, actor }: InProject,
 ) -> ApiResult<Reply<Vec<ApiKeyResponse>>> {
     let keys = services::api_keys::list(&state.services, &actor, project).await?;
-    Ok(Reply::ok("API keys fetched successfully", keys.into_iter().map(Into::into).collect()))
+    Ok(Reply::ok(
+        "API keys fetched successfully",
+        keys.into_iter().map(Into::into).collect(),
+    ))
 }
 
 /// Makes a key. Its clear text is in this answer and nowhere else.
@@ -122,9 +131,16 @@ pub async fn create(
     Json(request): Json<ApiKeyRequest>,
 ) -> ApiResult<Reply<CreatedApiKeyResponse>> {
     let role = given(request.role)
-        .map(|name| Role::parse(&name).ok_or_else(|| ApiError::invalid("role", "must be project_admin or project_viewer")))
+        .map(|name| {
+            Role::parse(&name)
+                .ok_or_else(|| ApiError::invalid("role", "must be project_admin or project_viewer"))
+        })
         .transpose()?;
-    let new = NewApiKey { name: request.name, role, expires_at: request.expires_at };
+    let new = NewApiKey {
+        name: request.name,
+        role,
+        expires_at: request.expires_at,
+    };
     let created = services::api_keys::create(&state.services, &actor, project, new).await?;
     Ok(Reply::created("API key created successfully", created.into()))
 }

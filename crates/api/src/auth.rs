@@ -63,7 +63,10 @@ impl FromRequestParts<ApiState> for InProject {
 
 /// The token of `Authorization: Bearer`.
 fn bearer(parts: &Parts) -> ApiResult<&str> {
-    let header = parts.headers.get(header::AUTHORIZATION).ok_or(Error::Unauthenticated("Authentication required"))?;
+    let header = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .ok_or(Error::Unauthenticated("Authentication required"))?;
     let (scheme, token) = header
         .to_str()
         .ok()
@@ -79,7 +82,12 @@ fn bearer(parts: &Parts) -> ApiResult<&str> {
 /// Where the request comes from, as far as the server knows.
 fn client(parts: &Parts) -> Option<String> {
     let told = parts.extensions.get::<ClientAddress>().map(|address| address.0);
-    let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = || {
+        parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip())
+    };
     told.or_else(peer).map(|address| address.to_string())
 }
 
@@ -111,7 +119,11 @@ mod tests {
     fn a_missing_and_a_bad_credential_are_told_apart() {
         assert_eq!(token_of(None), Err("Authentication required".to_owned()));
         for bad in ["Bearer", "Bearer ", "Basic dTpw", "LH.a.b"] {
-            assert_eq!(token_of(Some(bad)), Err("authorization failed".to_owned()), "{bad}");
+            assert_eq!(
+                token_of(Some(bad)),
+                Err("authorization failed".to_owned()),
+                "{bad}"
+            );
         }
     }
 }

@@ -79,7 +79,10 @@ pub async fn list(
     InProject { project, actor }: InProject,
 ) -> ApiResult<Reply<Vec<BatchResponse>>> {
     let batches = services::batches::list(&state.services, &actor, project).await?;
-    Ok(Reply::ok("Batches fetched successfully", batches.into_iter().map(Into::into).collect()))
+    Ok(Reply::ok(
+        "Batches fetched successfully",
+        batches.into_iter().map(Into::into).collect(),
+    ))
 }
 
 /// Shows a batch and how far it is.

@@ -57,20 +57,33 @@ pub async fn read_json(request: Request, limit: usize) -> ApiResult<Bytes> {
 
 /// 415 unless the body is declared as `application/json`, with or without parameters.
 fn require_json(headers: &HeaderMap) -> ApiResult<()> {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let declared = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let essence = declared.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(ApiError::not_json()) }
+    if essence.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(ApiError::not_json())
+    }
 }
 
 async fn read(request: Request, limit: usize) -> ApiResult<Bytes> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(ApiError::too_large(limit));
     }
     match Limited::new(request.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
-        Err(_) => Err(ApiError::Http(StatusCode::BAD_REQUEST, "body:could not be read to its end".into())),
+        Err(_) => Err(ApiError::Http(
+            StatusCode::BAD_REQUEST,
+            "body:could not be read to its end".into(),
+        )),
     }
 }
 
@@ -113,7 +126,10 @@ fn bounded(text: &str) -> ApiResult<()> {
         return Ok(());
     }
     let field = deep_field(text).unwrap_or_else(|| "body".to_owned());
-    Err(ApiError::invalid(field, format!("nested deeper than {MAX_DEPTH} levels")))
+    Err(ApiError::invalid(
+        field,
+        format!("nested deeper than {MAX_DEPTH} levels"),
+    ))
 }
 
 /// Levels of arrays and objects.
@@ -140,8 +156,12 @@ fn depth(text: &str) -> usize {
 
 /// The field of the body that holds the deep value.
 fn deep_field(text: &str) -> Option<String> {
-    let fields: std::collections::BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
-    fields.into_iter().find(|(_, value)| depth(value.get()) + 1 > MAX_DEPTH).map(|(field, _)| field)
+    let fields: std::collections::BTreeMap<String, &serde_json::value::RawValue> =
+        serde_json::from_str(text).ok()?;
+    fields
+        .into_iter()
+        .find(|(_, value)| depth(value.get()) + 1 > MAX_DEPTH)
+        .map(|(field, _)| field)
 }
 
 /// Refuses texts that hold U+0000, which the tables cannot store.
@@ -161,12 +181,29 @@ pub const NUL_REASON: &str = "must not contain the character U+0000";
 
 /// The first field of `value` whose text or name holds U+0000; `path` names `value` itself.
 pub fn nul_field(value: &Value, path: &str) -> Option<String> {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     match value {
-        Value::String(text) if text.contains('\0') => Some(if path.is_empty() { "body".to_owned() } else { path.to_owned() }),
-        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| nul_field(item, &below(&i.to_string()))),
+        Value::String(text) if text.contains('\0') => Some(if path.is_empty() {
+            "body".to_owned()
+        } else {
+            path.to_owned()
+        }),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(i, item)| nul_field(item, &below(&i.to_string()))),
         Value::Object(fields) => fields.iter().find_map(|(name, item)| {
-            if name.contains('\0') { Some(below("?")) } else { nul_field(item, &below(name)) }
+            if name.contains('\0') {
+                Some(below("?"))
+            } else {
+                nul_field(item, &below(name))
+            }
         }),
         _ => None,
     }
@@ -176,10 +213,12 @@ pub fn nul_field(value: &Value, path: &str) -> Option<String> {
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let path = error.path().to_string();
     let inner = error.inner();
-    if !inner.is_data() {
+    let inside = (path != ".").then_some(path);
+    // A number that is too large is told like a wrong type: it is one field's fault.
+    let of_a_field = inner.is_data() || inner.to_string().starts_with("number out of range");
+    if !of_a_field {
         return ApiError::invalid("body", format!("not valid JSON: {}", reason(inner)));
     }
-    let inside = (path != ".").then_some(path);
     match missing_field(inner) {
         Some(name) => {
             let field = inside.map_or_else(|| name.clone(), |path| format!("{path}.{name}"));
@@ -242,13 +281,31 @@ mod tests {
     #[test]
     fn a_wrong_type_names_field_and_line() {
         let message = message(b"{\n\"name\": \"a\",\n\"inner\": {\"count\": \"x\"}}");
-        assert_eq!(message, "inner.count:invalid type: string \"x\", expected u32 at line 3 column 22");
+        assert_eq!(
+            message,
+            "inner.count:invalid type: string \"x\", expected u32 at line 3 column 22"
+        );
+    }
+
+    #[test]
+    fn a_huge_number_names_its_field() {
+        assert!(
+            message(br#"{"name":"a","inner":{"count":1e999}}"#)
+                .starts_with("inner.count:number out of range")
+        );
+        assert!(
+            message(br#"{"name":"a","inner":{"count":99999999999}}"#)
+                .starts_with("inner.count:invalid value")
+        );
     }
 
     #[test]
     fn a_missing_field_is_named_with_its_path() {
         assert_eq!(message(b"{}"), "name:is required at line 1 column 2");
-        assert_eq!(message(br#"{"name":"a","inner":{}}"#), "inner.count:is required at line 1 column 22");
+        assert_eq!(
+            message(br#"{"name":"a","inner":{}}"#),
+            "inner.count:is required at line 1 column 22"
+        );
     }
 
     #[test]
@@ -265,7 +322,11 @@ mod tests {
 
     #[test]
     fn deep_json_is_refused_with_the_field_that_holds_it() {
-        let deep = format!("{{\"name\":\"a\",\"extra\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
+        let deep = format!(
+            "{{\"name\":\"a\",\"extra\":{}1{}}}",
+            "[".repeat(5_000),
+            "]".repeat(5_000)
+        );
         assert_eq!(message(deep.as_bytes()), "extra:nested deeper than 100 levels");
         let broken = "[".repeat(100_000);
         assert_eq!(message(broken.as_bytes()), "body:nested deeper than 100 levels");

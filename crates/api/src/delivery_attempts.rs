@@ -24,7 +24,11 @@ pub struct AttemptParams {
 impl FromQuery for AttemptParams {
     fn read(params: &mut Params) -> Self {
         let read = |text: &str| text.parse().ok();
-        Self { per_page: params.one(&["perPage"], "a whole number", read).filter(|n| *n > 0) }
+        Self {
+            per_page: params
+                .one(&["perPage"], "a whole number", read)
+                .filter(|n| *n > 0),
+        }
     }
 }
 
@@ -43,8 +47,13 @@ pub async fn list(
     let attempts = services::deliveries::attempts(&state.services, &actor, project, id).await?;
     let older = per_page.map_or(0, |most| attempts.len().saturating_sub(most));
     let newest = attempts.into_iter().skip(older);
-    let responses = newest.map(|attempt| DeliveryAttemptResponse::new(attempt, delivery.endpoint_id)).collect();
-    Ok(Reply::ok("App event delivery attempts fetched successfully", responses))
+    let responses = newest
+        .map(|attempt| DeliveryAttemptResponse::new(attempt, delivery.endpoint_id))
+        .collect();
+    Ok(Reply::ok(
+        "App event delivery attempts fetched successfully",
+        responses,
+    ))
 }
 
 /// Shows an attempt.
@@ -61,5 +70,8 @@ pub async fn get(
     let delivery = services::deliveries::get(&state.services, &actor, project, id).await?;
     let attempt = services::deliveries::attempt(&state.services, &actor, project, id, attempt).await?;
     let response = DeliveryAttemptResponse::new(attempt, delivery.endpoint_id);
-    Ok(Reply::ok("App event delivery attempt fetched successfully", response))
+    Ok(Reply::ok(
+        "App event delivery attempt fetched successfully",
+        response,
+    ))
 }

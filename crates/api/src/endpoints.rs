@@ -53,7 +53,10 @@ pub async fn list(
     let query = EndpointQuery { q, owner_id, page };
     let found = services::endpoints::list(&state.services, &actor, project, query).await?;
     let each = |endpoint| EndpointResponse::new(endpoint, version);
-    Ok(Reply::ok("Endpoints fetched successfully", query::list(found, page, each)))
+    Ok(Reply::ok(
+        "Endpoints fetched successfully",
+        query::list(found, page, each),
+    ))
 }
 
 /// Makes an endpoint.
@@ -65,8 +68,12 @@ pub async fn create(
     version: Version,
     Json(request): Json<EndpointRequest>,
 ) -> ApiResult<Reply<EndpointResponse>> {
-    let endpoint = services::endpoints::create(&state.services, &actor, project, request.into_new(version)).await?;
-    Ok(Reply::created("Endpoint created successfully", EndpointResponse::new(endpoint, version)))
+    let endpoint =
+        services::endpoints::create(&state.services, &actor, project, request.into_new(version)).await?;
+    Ok(Reply::created(
+        "Endpoint created successfully",
+        EndpointResponse::new(endpoint, version),
+    ))
 }
 
 /// Shows an endpoint.
@@ -79,7 +86,10 @@ pub async fn get(
     Id(id): Id<EndpointId>,
 ) -> ApiResult<Reply<EndpointResponse>> {
     let endpoint = services::endpoints::get(&state.services, &actor, project, id).await?;
-    Ok(Reply::ok("Endpoint fetched successfully", EndpointResponse::new(endpoint, version)))
+    Ok(Reply::ok(
+        "Endpoint fetched successfully",
+        EndpointResponse::new(endpoint, version),
+    ))
 }
 
 /// Changes an endpoint.
@@ -120,9 +130,15 @@ pub async fn expire_secret(
     Id(id): Id<EndpointId>,
     Json(request): Json<RotationRequest>,
 ) -> ApiResult<Reply<EndpointResponse>> {
-    let rotation = Rotation { secret: given(request.secret), expiration: request.expiration.0 };
+    let rotation = Rotation {
+        secret: given(request.secret),
+        expiration: request.expiration.0,
+    };
     let endpoint = services::endpoints::rotate_secret(&state.services, &actor, project, id, rotation).await?;
-    Ok(Reply::ok("Endpoint secret expired successfully", EndpointResponse::new(endpoint, version)))
+    Ok(Reply::ok(
+        "Endpoint secret expired successfully",
+        EndpointResponse::new(endpoint, version),
+    ))
 }
 
 /// Pauses an active endpoint, or activates a paused one. Deliveries of a paused endpoint wait.

@@ -80,7 +80,14 @@ impl<T> Reply<T> {
     }
 
     fn with(status: StatusCode, message: impl Into<Cow<'static, str>>, data: T) -> Self {
-        Self { status, body: Envelope { status: true, message: message.into(), data } }
+        Self {
+            status,
+            body: Envelope {
+                status: true,
+                message: message.into(),
+                data,
+            },
+        }
     }
 }
 
@@ -97,7 +104,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
 pub fn json(status: StatusCode, body: impl Into<axum::body::Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -127,7 +136,9 @@ mod tests {
     }
 
     fn futures_of(body: axum::body::Body) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("runtime");
         let bytes = runtime.block_on(body.collect()).expect("in memory").to_bytes();
         String::from_utf8(bytes.to_vec()).expect("text")
     }

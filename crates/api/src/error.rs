@@ -44,7 +44,9 @@ impl ApiError {
     pub fn too_large(limit: usize) -> Self {
         Self::Http(
             StatusCode::PAYLOAD_TOO_LARGE,
-            Cow::Owned(format!("body:request body too large, at most {limit} bytes are taken")),
+            Cow::Owned(format!(
+                "body:request body too large, at most {limit} bytes are taken"
+            )),
         )
     }
 }
@@ -80,10 +82,14 @@ fn service_response(error: &services::Error) -> Response {
     let mut response = refuse(status, error.to_string());
     match error {
         E::Unauthenticated(_) => {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         E::RateLimited { retry_after } | E::Unavailable { retry_after, .. } => {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
         }
         E::Internal(cause) => {
             response.extensions_mut().insert(Fault(chain(cause.as_ref())));
@@ -95,7 +101,10 @@ fn service_response(error: &services::Error) -> Response {
 
 /// The failure envelope.
 pub fn refuse(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Response {
-    let body = Failure { status: false, message: message.into() };
+    let body = Failure {
+        status: false,
+        message: message.into(),
+    };
     // A flag and a text always serialise.
     json(status, serde_json::to_vec(&body).unwrap_or_default())
 }
@@ -113,7 +122,10 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The answer to a request whose handler panicked.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the panic layer calls")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the panic layer calls"
+)]
 pub fn panic_response(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()
@@ -121,7 +133,9 @@ pub fn panic_response(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no text");
     let mut response = refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-    response.extensions_mut().insert(Fault(format!("handler panicked: {text}")));
+    response
+        .extensions_mut()
+        .insert(Fault(format!("handler panicked: {text}")));
     response
 }
 
@@ -132,7 +146,10 @@ pub async fn no_route() -> ApiError {
 
 /// A route that exists, asked with another method. The `Allow` header names the right ones.
 pub async fn wrong_method() -> ApiError {
-    ApiError::Http(StatusCode::METHOD_NOT_ALLOWED, Cow::Borrowed("method:not allowed here, see the Allow header"))
+    ApiError::Http(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Cow::Borrowed("method:not allowed here, see the Allow header"),
+    )
 }
 
 #[cfg(test)]
@@ -150,7 +167,13 @@ mod tests {
             (E::Forbidden("no"), 403),
             (E::Unauthenticated("Authentication required"), 401),
             (E::RateLimited { retry_after: 3 }, 429),
-            (E::Unavailable { what: "Redis", retry_after: 5 }, 503),
+            (
+                E::Unavailable {
+                    what: "Redis",
+                    retry_after: 5,
+                },
+                503,
+            ),
             (E::TooSlow, 504),
             (E::internal("secret detail"), 500),
         ] {
@@ -160,7 +183,10 @@ mod tests {
 
     #[test]
     fn stores_that_are_away_say_when_to_come_back() {
-        let response = service_response(&E::Unavailable { what: "Redis", retry_after: 5 });
+        let response = service_response(&E::Unavailable {
+            what: "Redis",
+            retry_after: 5,
+        });
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
     }
 

@@ -25,7 +25,10 @@ use crate::wire::delivery::EventDeliveryResponse;
 /// Which deliveries.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "names and describes the parameters that `DeliveryQuery` reads")]
+#[expect(
+    dead_code,
+    reason = "names and describes the parameters that `DeliveryQuery` reads"
+)]
 pub struct DeliveryParams {
     /// To one of these; may be repeated.
     #[param(rename = "endpointId", required = false)]
@@ -65,10 +68,17 @@ impl FromQuery for DeliveryQuery {
             event_id: params.id("eventId"),
             subscription_id: params.id("subscriptionId"),
             event_type: params.text(&["eventType", "event_type"]),
-            states: params.many(&["status"], "a status of a delivery", domain::state::DeliveryState::parse),
+            states: params.many(
+                &["status"],
+                "a status of a delivery",
+                domain::state::DeliveryState::parse,
+            ),
             idempotency_key: params.text(&["idempotencyKey"]),
         };
-        Self { filter, page: query::page(params) }
+        Self {
+            filter,
+            page: query::page(params),
+        }
     }
 }
 
@@ -110,7 +120,10 @@ pub async fn list(
     let known = state.services.catalog.project(project);
     let longest = state.services.options.delivery.max_retry_seconds;
     let each = |delivery| EventDeliveryResponse::new(delivery, None, known.as_deref(), longest);
-    Ok(Reply::ok("Event deliveries fetched successfully", query::list(found, page, each)))
+    Ok(Reply::ok(
+        "Event deliveries fetched successfully",
+        query::list(found, page, each),
+    ))
 }
 
 /// Shows a delivery with what is sent.
@@ -176,9 +189,10 @@ pub async fn retry_many(
     OptionalJson(request): OptionalJson<BatchRetryRequest>,
 ) -> ApiResult<Reply<StartedResponse>> {
     let filter = match request.ids {
-        Some(ids) if !ids.is_empty() => {
-            DeliveryFilter { ids: ids.into_iter().map(DeliveryId).collect(), ..DeliveryFilter::default() }
-        }
+        Some(ids) if !ids.is_empty() => DeliveryFilter {
+            ids: ids.into_iter().map(DeliveryId).collect(),
+            ..DeliveryFilter::default()
+        },
         _ => filter,
     };
     let batch = services::deliveries::start_batch_retry(&state.services, &actor, project, &filter).await?;
@@ -208,7 +222,10 @@ pub async fn count(
     Query(DeliveryQuery { filter, .. }): Query<DeliveryQuery>,
 ) -> ApiResult<Reply<CountResponse>> {
     let num = services::deliveries::count(&state.services, &actor, project, &filter).await?;
-    Ok(Reply::ok("Event delivery count fetched successfully", CountResponse { num }))
+    Ok(Reply::ok(
+        "Event delivery count fetched successfully",
+        CountResponse { num },
+    ))
 }
 
 /// Counts matching deliveries per status.
@@ -221,5 +238,11 @@ pub async fn totals(
     Query(DeliveryQuery { filter, .. }): Query<DeliveryQuery>,
 ) -> ApiResult<Reply<StatusTotalsResponse>> {
     let totals = services::deliveries::totals(&state.services, &actor, project, &filter).await?;
-    Ok(Reply::ok("Event delivery totals fetched successfully", StatusTotalsResponse { totals, source: "live" }))
+    Ok(Reply::ok(
+        "Event delivery totals fetched successfully",
+        StatusTotalsResponse {
+            totals,
+            source: "live",
+        },
+    ))
 }

@@ -93,7 +93,10 @@ pub async fn list(
     InProject { project, actor }: InProject,
 ) -> ApiResult<Reply<Vec<EventTypeResponse>>> {
     let types = services::event_types::list(&state.services, &actor, project).await?;
-    Ok(Reply::ok("Event types fetched successfully", types.into_iter().map(Into::into).collect()))
+    Ok(Reply::ok(
+        "Event types fetched successfully",
+        types.into_iter().map(Into::into).collect(),
+    ))
 }
 
 /// Makes an event type.
@@ -112,7 +115,10 @@ pub async fn create(
         json_schema: request.json_schema,
     };
     let event_type = services::event_types::create(&state.services, &actor, project, new).await?;
-    Ok(Reply::created("Event type created successfully", event_type.into()))
+    Ok(Reply::created(
+        "Event type created successfully",
+        event_type.into(),
+    ))
 }
 
 /// Changes an event type.
@@ -131,7 +137,10 @@ pub async fn update(
         json_schema: request.json_schema,
     };
     let event_type = services::event_types::update(&state.services, &actor, project, id, update).await?;
-    Ok(Reply::changed("Event type updated successfully", event_type.into()))
+    Ok(Reply::changed(
+        "Event type updated successfully",
+        event_type.into(),
+    ))
 }
 
 /// Marks an event type as one that should not be used any more.
@@ -157,5 +166,8 @@ pub async fn import(
     Json(request): Json<ImportRequest>,
 ) -> ApiResult<Reply<Vec<EventTypeResponse>>> {
     let types = services::event_types::import(&state.services, &actor, project, &request.spec).await?;
-    Ok(Reply::ok("Event types imported successfully", types.into_iter().map(Into::into).collect()))
+    Ok(Reply::ok(
+        "Event types imported successfully",
+        types.into_iter().map(Into::into).collect(),
+    ))
 }

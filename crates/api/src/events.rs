@@ -24,7 +24,10 @@ use crate::wire::event::EventResponse;
 /// Which events.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "names and describes the parameters that `EventQuery` reads")]
+#[expect(
+    dead_code,
+    reason = "names and describes the parameters that `EventQuery` reads"
+)]
 pub struct EventParams {
     /// Sent to one of these; may be repeated.
     #[param(rename = "endpointId", required = false)]
@@ -68,7 +71,11 @@ impl FromQuery for EventQuery {
             owner_id: params.text(&["ownerId"]),
             idempotency_key: params.text(&["idempotencyKey"]),
             event_type: params.text(&["eventType", "event_type"]),
-            states: params.many(&["status"], "a status of an event", domain::state::EventState::parse),
+            states: params.many(
+                &["status"],
+                "a status of an event",
+                domain::state::EventState::parse,
+            ),
             query: params.text(&["query"]),
             body: params.one(&["body"], "a JSON object", object),
         };
@@ -77,13 +84,18 @@ impl FromQuery for EventQuery {
         {
             params.refuse("body", NUL_REASON);
         }
-        Self { filter, page: query::page(params) }
+        Self {
+            filter,
+            page: query::page(params),
+        }
     }
 }
 
 /// A JSON object with something in it.
 fn object(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok().filter(|value: &Value| value.as_object().is_some_and(|fields| !fields.is_empty()))
+    serde_json::from_str(text)
+        .ok()
+        .filter(|value: &Value| value.as_object().is_some_and(|fields| !fields.is_empty()))
 }
 
 /// How many.
@@ -105,7 +117,10 @@ pub async fn list(
     let found = services::events::list(&state.services, &actor, project, &filter, page, true).await?;
     let known = state.services.catalog.project(project);
     let each = |event| EventResponse::new(event, known.as_deref());
-    Ok(Reply::ok("Events fetched successfully", query::list(found, page, each)))
+    Ok(Reply::ok(
+        "Events fetched successfully",
+        query::list(found, page, each),
+    ))
 }
 
 /// Shows an event.
@@ -118,7 +133,10 @@ pub async fn get(
 ) -> ApiResult<Reply<EventResponse>> {
     let event = services::events::get(&state.services, &actor, project, id).await?;
     let known = state.services.catalog.project(project);
-    Ok(Reply::ok("Event fetched successfully", EventResponse::new(event, known.as_deref())))
+    Ok(Reply::ok(
+        "Event fetched successfully",
+        EventResponse::new(event, known.as_deref()),
+    ))
 }
 
 /// Sends an event again to every subscription that matches it now.
@@ -131,7 +149,10 @@ pub async fn replay(
 ) -> ApiResult<Reply<EventResponse>> {
     let (event, _) = services::events::replay(&state.services, &actor, project, id).await?;
     let known = state.services.catalog.project(project);
-    Ok(Reply::ok("Event replayed successfully", EventResponse::new(event, known.as_deref())))
+    Ok(Reply::ok(
+        "Event replayed successfully",
+        EventResponse::new(event, known.as_deref()),
+    ))
 }
 
 /// Starts to send every matching event again, in the background.
@@ -162,5 +183,8 @@ pub async fn count(
     Query(EventQuery { filter, .. }): Query<EventQuery>,
 ) -> ApiResult<Reply<CountResponse>> {
     let num = services::events::count(&state.services, &actor, project, &filter).await?;
-    Ok(Reply::ok("Events count fetched successfully", CountResponse { num }))
+    Ok(Reply::ok(
+        "Events count fetched successfully",
+        CountResponse { num },
+    ))
 }

@@ -29,7 +29,9 @@ impl Visitor<'_> for SecondsVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Seconds, E> {
-        u32::try_from(seconds).map(Seconds).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(seconds), &self))
+        u32::try_from(seconds)
+            .map(Seconds)
+            .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(seconds), &self))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
@@ -37,7 +39,9 @@ impl Visitor<'_> for SecondsVisitor {
             return Ok(Seconds(0));
         }
         let length = domain::duration::parse(text).map_err(E::custom)?;
-        u32::try_from(length.as_secs()).map(Seconds).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        u32::try_from(length.as_secs())
+            .map(Seconds)
+            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -64,7 +68,12 @@ pub struct ScopesRequest {
 
 impl From<ScopesRequest> for FilterSpec {
     fn from(scopes: ScopesRequest) -> Self {
-        Self { headers: scopes.headers, body: scopes.body, query: scopes.query, path: scopes.path }
+        Self {
+            headers: scopes.headers,
+            body: scopes.body,
+            query: scopes.query,
+            path: scopes.path,
+        }
     }
 }
 
@@ -118,7 +127,9 @@ impl From<FilterSpec> for ScopesResponse {
 
 /// No conditions are shown as `{}`.
 fn written(scope: Option<Value>) -> Value {
-    scope.filter(|value| !value.is_null()).unwrap_or_else(|| Value::Object(Map::new()))
+    scope
+        .filter(|value| !value.is_null())
+        .unwrap_or_else(|| Value::Object(Map::new()))
 }
 
 /// A text; empty counts as left out, as SDKs in typed languages send it.
@@ -138,14 +149,23 @@ mod tests {
         assert_eq!(read(json!(10)), Some(10));
         assert_eq!(read(json!("1m30s")), Some(90));
         assert_eq!(read(json!("")), Some(0));
-        for refused in [json!(-1), json!(1.5), json!(5_000_000_000_u64), json!("soon"), json!([1])] {
+        for refused in [
+            json!(-1),
+            json!(1.5),
+            json!(5_000_000_000_u64),
+            json!("soon"),
+            json!([1]),
+        ] {
             assert_eq!(read(refused.clone()), None, "{refused}");
         }
     }
 
     #[test]
     fn conditions_are_shown_flat_and_as_written() {
-        let spec = FilterSpec { body: Some(json!({"a": {"b": 1}})), ..FilterSpec::default() };
+        let spec = FilterSpec {
+            body: Some(json!({"a": {"b": 1}})),
+            ..FilterSpec::default()
+        };
         let shown = serde_json::to_value(ScopesResponse::from(spec)).expect("plain data");
         assert_eq!(shown["body"], json!({"a.b": 1}));
         assert_eq!(shown["raw_body"], json!({"a": {"b": 1}}));

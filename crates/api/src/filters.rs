@@ -105,9 +105,17 @@ pub struct FilterResponse {
 
 impl From<FilterRequest> for NewFilter {
     fn from(request: FilterRequest) -> Self {
-        let spec =
-            FilterSpec { headers: request.headers, body: request.body, query: request.query, path: request.path };
-        Self { event_type: request.event_type, spec, enabled_at: request.enabled_at }
+        let spec = FilterSpec {
+            headers: request.headers,
+            body: request.body,
+            query: request.query,
+            path: request.path,
+        };
+        Self {
+            event_type: request.event_type,
+            spec,
+            enabled_at: request.enabled_at,
+        }
     }
 }
 
@@ -126,7 +134,11 @@ impl From<FilterUpdateRequest> for FilterUpdate {
 
 /// The filter that the change at `index` of a list is for.
 fn target(index: usize, request: &FilterUpdateRequest) -> ApiResult<FilterId> {
-    let reason = if request.uid.is_some() { "must be the id of a filter" } else { "is required" };
+    let reason = if request.uid.is_some() {
+        "must be the id of a filter"
+    } else {
+        "is required"
+    };
     let id = request.uid.as_deref().and_then(|uid| uid.parse().ok());
     id.ok_or_else(|| ApiError::invalid(format!("[{index}].uid"), reason))
 }
@@ -171,7 +183,8 @@ pub async fn create(
     Id(subscription): Id<SubscriptionId>,
     Json(request): Json<FilterRequest>,
 ) -> ApiResult<Reply<FilterResponse>> {
-    let filter = services::filters::create(&state.services, &actor, project, subscription, request.into()).await?;
+    let filter =
+        services::filters::create(&state.services, &actor, project, subscription, request.into()).await?;
     Ok(Reply::created("Filter created successfully", filter.into()))
 }
 
@@ -205,7 +218,8 @@ pub async fn update_many(
         .enumerate()
         .map(|(index, request)| Ok((target(index, &request)?, request.into())))
         .collect::<ApiResult<_>>()?;
-    let filters = services::filters::update_many(&state.services, &actor, project, subscription, updates).await?;
+    let filters =
+        services::filters::update_many(&state.services, &actor, project, subscription, updates).await?;
     Ok(Reply::ok("Filters updated successfully", responses(filters)))
 }
 
@@ -235,12 +249,30 @@ pub async fn test(
 ) -> ApiResult<Reply<FilterTestResponse>> {
     let request = match (test.request, test.payload) {
         (Some(request), _) => request.into(),
-        (None, Some(payload)) => FilterSpec { body: Some(payload), ..FilterSpec::default() },
-        (None, None) => return Err(ApiError::invalid("payload", "is required, or request with its parts")),
+        (None, Some(payload)) => FilterSpec {
+            body: Some(payload),
+            ..FilterSpec::default()
+        },
+        (None, None) => {
+            return Err(ApiError::invalid(
+                "payload",
+                "is required, or request with its parts",
+            ));
+        }
     };
-    let is_match =
-        services::filters::test_event(&state.services, &actor, project, subscription, &event_type, &request).await?;
-    Ok(Reply::ok("Filter test completed", FilterTestResponse { is_match }))
+    let is_match = services::filters::test_event(
+        &state.services,
+        &actor,
+        project,
+        subscription,
+        &event_type,
+        &request,
+    )
+    .await?;
+    Ok(Reply::ok(
+        "Filter test completed",
+        FilterTestResponse { is_match },
+    ))
 }
 
 /// Shows a filter.
@@ -267,8 +299,15 @@ pub async fn update(
     Id(filter): Id<FilterId>,
     Json(request): Json<FilterUpdateRequest>,
 ) -> ApiResult<Reply<FilterResponse>> {
-    let filter =
-        services::filters::update(&state.services, &actor, project, subscription, filter, request.into()).await?;
+    let filter = services::filters::update(
+        &state.services,
+        &actor,
+        project,
+        subscription,
+        filter,
+        request.into(),
+    )
+    .await?;
     Ok(Reply::ok("Filter updated successfully", filter.into()))
 }
 

@@ -60,7 +60,10 @@ impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge { inner, clock: Arc::clone(&self.clock) }
+        Edge {
+            inner,
+            clock: Arc::clone(&self.clock),
+        }
     }
 }
 
@@ -85,7 +88,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> EdgeFuture<S::Future> {
         let id = request_id(&request, self.clock.as_ref());
-        EdgeFuture { inner: self.inner.call(request), id: Some(id) }
+        EdgeFuture {
+            inner: self.inner.call(request),
+            id: Some(id),
+        }
     }
 }
 
@@ -99,7 +105,9 @@ fn request_id<B>(request: &Request<B>, clock: &dyn Clock) -> HeaderValue {
         return id.clone();
     }
     let mut text = uuid::Uuid::encode_buffer();
-    let text = domain::id::uuid_at(clock.now()).hyphenated().encode_lower(&mut text);
+    let text = domain::id::uuid_at(clock.now())
+        .hyphenated()
+        .encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
@@ -149,7 +157,10 @@ mod tests {
             let value = HeaderValue::from_bytes(given).expect("a header value");
             request.headers_mut().insert(REQUEST_ID, value);
         }
-        request_id(&request, &SystemClock).to_str().expect("ASCII").to_owned()
+        request_id(&request, &SystemClock)
+            .to_str()
+            .expect("ASCII")
+            .to_owned()
     }
 
     #[test]
@@ -168,7 +179,10 @@ mod tests {
 
     #[test]
     fn the_origin_is_the_address_without_its_path() {
-        assert_eq!(origin_of("https://hooks.example.com/base").expect("an origin"), "https://hooks.example.com");
+        assert_eq!(
+            origin_of("https://hooks.example.com/base").expect("an origin"),
+            "https://hooks.example.com"
+        );
         assert_eq!(origin_of("not an address"), None);
     }
 }

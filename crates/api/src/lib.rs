@@ -83,7 +83,11 @@ fn settings(router: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
         .mount(routes!(event_types::deprecate))
         .mount(routes!(subscriptions::list, subscriptions::create))
         .mount(routes!(subscriptions::test_filter))
-        .mount(routes!(subscriptions::get, subscriptions::update, subscriptions::delete))
+        .mount(routes!(
+            subscriptions::get,
+            subscriptions::update,
+            subscriptions::delete
+        ))
         .mount(routes!(subscriptions::toggle))
         .mount(routes!(filters::list, filters::create))
         .mount(routes!(filters::create_many))
@@ -104,7 +108,10 @@ fn data(router: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
         .mount(routes!(events::replay))
         .mount(routes!(event_deliveries::list))
         .mount(routes!(event_deliveries::force_resend))
-        .mount(routes!(event_deliveries::retry_many, event_deliveries::retry_many_put))
+        .mount(routes!(
+            event_deliveries::retry_many,
+            event_deliveries::retry_many_put
+        ))
         .mount(routes!(event_deliveries::count))
         .mount(routes!(event_deliveries::totals))
         .mount(routes!(event_deliveries::get))

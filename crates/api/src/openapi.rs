@@ -47,7 +47,10 @@ struct Base;
 const REFUSALS: [(&str, &str); 7] = [
     ("400", "A field is refused; the message names it."),
     ("401", "No credential, or one that is not good."),
-    ("403", "The credential is not for this project, or its role does not allow this."),
+    (
+        "403",
+        "The credential is not for this project, or its role does not allow this.",
+    ),
     ("404", "No such thing."),
     ("429", "Too many calls; see `Retry-After`."),
     ("503", "A store is away; see `Retry-After`."),
@@ -76,24 +79,35 @@ impl<S: Clone + Send + Sync + 'static> Mount<S> for OpenApiRouter<S> {
     fn mount(self, (schemas, paths, methods): UtoipaMethodRouter<S>) -> Self {
         let slashed: Vec<String> = paths.paths.keys().map(|path| format!("{path}/")).collect();
         let plain = self.routes((schemas, paths, methods.clone()));
-        slashed.into_iter().fold(plain, |router, path| router.route(&path, methods.clone()))
+        slashed
+            .into_iter()
+            .fold(plain, |router, path| router.route(&path, methods.clone()))
     }
 }
 
 /// Takes router and document apart, and completes the document.
-pub fn split<S: Clone + Send + Sync + 'static>(router: OpenApiRouter<S>) -> (Router<S>, utoipa::openapi::OpenApi) {
+pub fn split<S: Clone + Send + Sync + 'static>(
+    router: OpenApiRouter<S>,
+) -> (Router<S>, utoipa::openapi::OpenApi) {
     let (router, mut document) = router.split_for_parts();
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let components = document.components.get_or_insert_default();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    components.security_schemes.insert("apiKey".to_owned(), RefOr::T(bearer));
+    components
+        .security_schemes
+        .insert("apiKey".to_owned(), RefOr::T(bearer));
     for (status, description) in REFUSALS.into_iter().chain(BODY_REFUSALS) {
         let schema = Ref::from_schema_name("Failure");
         let response = ResponseBuilder::new()
             .description(description)
-            .content("application/json", ContentBuilder::new().schema(Some(schema)).build())
+            .content(
+                "application/json",
+                ContentBuilder::new().schema(Some(schema)).build(),
+            )
             .build();
-        components.responses.insert(format!("Refusal{status}"), RefOr::T(response));
+        components
+            .responses
+            .insert(format!("Refusal{status}"), RefOr::T(response));
     }
     for (path, item) in &mut document.paths.paths {
         item.parameters = Some(path_parameters(path)).filter(|parameters| !parameters.is_empty());
@@ -113,7 +127,10 @@ fn complete(operation: &mut Operation) {
         }
     }
     let takes_body = operation.request_body.is_some();
-    for (status, _) in REFUSALS.into_iter().chain(BODY_REFUSALS.into_iter().filter(|_| takes_body)) {
+    for (status, _) in REFUSALS
+        .into_iter()
+        .chain(BODY_REFUSALS.into_iter().filter(|_| takes_body))
+    {
         let refusal = RefOr::Ref(Ref::from_response_name(format!("Refusal{status}")));
         responses.entry(status.to_owned()).or_insert(refusal);
     }
@@ -129,7 +146,12 @@ fn path_parameters(path: &str) -> Vec<RefOr<Parameter>> {
                 .name(name)
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String).format(format).build()))
+                .schema(Some(
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .format(format)
+                        .build(),
+                ))
                 .build();
             RefOr::T(parameter)
         })
@@ -137,7 +159,9 @@ fn path_parameters(path: &str) -> Vec<RefOr<Parameter>> {
 }
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
+        .into_iter()
+        .flatten()
 }
 
 /// The document of the routes of this build, as JSON text. Written once.

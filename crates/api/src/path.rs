@@ -2,7 +2,8 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::id::{
-    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, EventId, EventTypeId, FilterId, ProjectId, SubscriptionId,
+    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, EventId, EventTypeId, FilterId, ProjectId,
+    SubscriptionId,
 };
 use http::request::Parts;
 use uuid::Uuid;
@@ -51,7 +52,8 @@ impl<T: PathId> FromRequestParts<ApiState> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> ApiResult<Self> {
         let text = param(parts, state, T::PARAM).await?;
         let id: Option<Uuid> = text.and_then(|text| text.parse().ok());
-        id.map(|id| Self(T::from(id))).ok_or(ApiError::Service(services::Error::NotFound(T::NOUN)))
+        id.map(|id| Self(T::from(id)))
+            .ok_or(ApiError::Service(services::Error::NotFound(T::NOUN)))
     }
 }
 
@@ -75,5 +77,8 @@ async fn param(parts: &mut Parts, state: &ApiState, name: &str) -> ApiResult<Opt
     let params = RawPathParams::from_request_parts(parts, state)
         .await
         .map_err(|_| ApiError::invalid("path", "not valid UTF-8"))?;
-    Ok(params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+    Ok(params
+        .iter()
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned()))
 }

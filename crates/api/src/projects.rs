@@ -71,7 +71,7 @@ pub struct ProjectResponse {
 
 /// What a project holds.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_field_names, reason = "names on the wire")]
+#[expect(clippy::struct_excessive_bools, reason = "four keys on the wire")]
 pub struct StatisticsResponse {
     events_exist: bool,
     sources_exist: bool,
@@ -113,7 +113,10 @@ impl From<Project> for ProjectResponse {
 
 impl From<ProjectSummary> for ProjectResponse {
     fn from(summary: ProjectSummary) -> Self {
-        Self { statistics: Some(summary.counts.into()), ..summary.project.into() }
+        Self {
+            statistics: Some(summary.counts.into()),
+            ..summary.project.into()
+        }
     }
 }
 
@@ -142,7 +145,9 @@ pub struct OrganisationParam {
 
 impl FromQuery for OrganisationParam {
     fn read(params: &mut Params) -> Self {
-        Self { organisation: params.id("orgID") }
+        Self {
+            organisation: params.id("orgID"),
+        }
     }
 }
 
@@ -155,7 +160,10 @@ pub async fn list(
     Query(query): Query<OrganisationParam>,
 ) -> ApiResult<Reply<Vec<ProjectResponse>>> {
     let projects = services::projects::list(&state.services, &actor, query.organisation).await?;
-    Ok(Reply::ok("Projects fetched successfully", projects.into_iter().map(Into::into).collect()))
+    Ok(Reply::ok(
+        "Projects fetched successfully",
+        projects.into_iter().map(Into::into).collect(),
+    ))
 }
 
 /// Makes a project with its first API key.
@@ -175,8 +183,12 @@ pub async fn create(
         logo_url: request.logo_url.unwrap_or_default(),
         config: request.config,
     };
-    let CreatedProject { project, api_key } = services::projects::create(&state.services, &actor, new).await?;
-    let response = CreatedProjectResponse { api_key: api_key.into(), project: project.into() };
+    let CreatedProject { project, api_key } =
+        services::projects::create(&state.services, &actor, new).await?;
+    let response = CreatedProjectResponse {
+        api_key: api_key.into(),
+        project: project.into(),
+    };
     Ok(Reply::created("Project created successfully", response))
 }
 
@@ -199,7 +211,11 @@ pub async fn update(
     InProject { project, actor }: InProject,
     Json(request): Json<ProjectUpdateRequest>,
 ) -> ApiResult<Reply<ProjectResponse>> {
-    let update = ProjectUpdate { name: request.name, logo_url: request.logo_url, config: request.config };
+    let update = ProjectUpdate {
+        name: request.name,
+        logo_url: request.logo_url,
+        config: request.config,
+    };
     let project = services::projects::update(&state.services, &actor, project, update).await?;
     Ok(Reply::changed("Project updated successfully", project.into()))
 }
@@ -207,7 +223,10 @@ pub async fn update(
 /// Deletes a project: its deliveries stop, its keys stop working.
 #[utoipa::path(delete, path = "/api/v1/projects/{projectID}", operation_id = "DeleteProject", tag = "Projects",
     responses((status = 200, body = Envelope<Nothing>)))]
-pub async fn delete(State(state): State<ApiState>, InProject { project, actor }: InProject) -> ApiResult<Reply<Nothing>> {
+pub async fn delete(
+    State(state): State<ApiState>,
+    InProject { project, actor }: InProject,
+) -> ApiResult<Reply<Nothing>> {
     services::projects::delete(&state.services, &actor, project, None).await?;
     Ok(Reply::ok("Project deleted successfully", Nothing))
 }

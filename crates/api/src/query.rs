@@ -51,21 +51,36 @@ impl Params {
     /// Takes a query apart. `now` ends the default window of dates.
     pub fn new(query: &str, now: DateTime<Utc>) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { pairs, now, refused: Vec::new() }
+        Self {
+            pairs,
+            now,
+            refused: Vec::new(),
+        }
     }
 
     fn finish(self) -> ApiResult<()> {
-        if self.refused.is_empty() { Ok(()) } else { Err(services::Error::Invalid(self.refused).into()) }
+        if self.refused.is_empty() {
+            Ok(())
+        } else {
+            Err(services::Error::Invalid(self.refused).into())
+        }
     }
 
     /// Notes that `field` is refused.
     pub fn refuse(&mut self, field: &str, reason: impl Into<String>) {
-        self.refused.push(FieldError { field: field.to_owned(), reason: reason.into() });
+        self.refused.push(FieldError {
+            field: field.to_owned(),
+            reason: reason.into(),
+        });
     }
 
     /// The first value of the first of `names` that has one. Empty counts as left out.
     pub fn text(&mut self, names: &[&str]) -> Option<String> {
-        let find = |name: &&str| self.pairs.iter().find(|(n, value)| n == name && !value.is_empty());
+        let find = |name: &&str| {
+            self.pairs
+                .iter()
+                .find(|(n, value)| n == name && !value.is_empty())
+        };
         let (name, value) = names.iter().find_map(find).cloned()?;
         if value.contains('\0') {
             self.refuse(&name, NUL_REASON);
@@ -79,7 +94,11 @@ impl Params {
         let values: Vec<String> = self
             .pairs
             .iter()
-            .filter(|(name, _)| names.iter().any(|n| name == n || name.strip_suffix("[]") == Some(n)))
+            .filter(|(name, _)| {
+                names
+                    .iter()
+                    .any(|n| name == n || name.strip_suffix("[]") == Some(n))
+            })
             .flat_map(|(_, value)| value.split(','))
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
@@ -156,16 +175,22 @@ pub struct PagingParams {
 
 /// Reads [`PagingParams`].
 pub fn page(params: &mut Params) -> PageRequest {
-    let per_page = params.one(&["perPage", "per_page"], "a whole number from 1 to 1000", |text| text.parse::<u32>().ok());
+    let per_page = params.one(
+        &["perPage", "per_page"],
+        "a whole number from 1 to 1000",
+        |text| text.parse::<u32>().ok(),
+    );
     let direction = params.one(&["direction"], "next or prev", |text| match text {
         "next" => Some(Direction::Next),
         "prev" => Some(Direction::Prev),
         _ => None,
     });
-    let sort = params.one(&["sort"], "ASC or DESC", |text| match text.to_ascii_uppercase().as_str() {
-        "ASC" => Some(Sort::Asc),
-        "DESC" => Some(Sort::Desc),
-        _ => None,
+    let sort = params.one(&["sort"], "ASC or DESC", |text| {
+        match text.to_ascii_uppercase().as_str() {
+            "ASC" => Some(Sort::Asc),
+            "DESC" => Some(Sort::Desc),
+            _ => None,
+        }
     });
     let direction = direction.unwrap_or_default();
     let cursor = match direction {
@@ -174,7 +199,10 @@ pub fn page(params: &mut Params) -> PageRequest {
     };
     PageRequest {
         // SDKs send 0 for "not set".
-        per_page: per_page.filter(|n| *n > 0).unwrap_or(DEFAULT_PER_PAGE).min(MAX_PER_PAGE),
+        per_page: per_page
+            .filter(|n| *n > 0)
+            .unwrap_or(DEFAULT_PER_PAGE)
+            .min(MAX_PER_PAGE),
         direction,
         // The largest id stands for the first page in the replaced gateway.
         cursor: cursor.filter(|id| !id.is_max()),
@@ -245,7 +273,11 @@ fn instant(text: &str, ends: bool) -> Option<DateTime<Utc>> {
         return Some(at.to_utc());
     }
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    Some(if ends { end_of(day) } else { domain::lifecycle::start_of(day) })
+    Some(if ends {
+        end_of(day)
+    } else {
+        domain::lifecycle::start_of(day)
+    })
 }
 
 /// The last microsecond of `day`: the tables keep no finer one.
@@ -275,13 +307,27 @@ mod tests {
 
     #[test]
     fn both_spellings_are_read() {
-        assert_eq!(params("event_type=x").text(&["eventType", "event_type"]).as_deref(), Some("x"));
-        assert_eq!(params("eventType=y").text(&["eventType", "event_type"]).as_deref(), Some("y"));
+        assert_eq!(
+            params("event_type=x")
+                .text(&["eventType", "event_type"])
+                .as_deref(),
+            Some("x")
+        );
+        assert_eq!(
+            params("eventType=y")
+                .text(&["eventType", "event_type"])
+                .as_deref(),
+            Some("y")
+        );
     }
 
     #[test]
     fn the_first_page_is_asked_for_by_nothing_or_by_the_largest_id() {
-        for query in ["", "next_page_cursor=FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "next_page_cursor=&perPage=0"] {
+        for query in [
+            "",
+            "next_page_cursor=FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+            "next_page_cursor=&perPage=0",
+        ] {
             assert_eq!(page(&mut params(query)), PageRequest::default(), "{query}");
         }
     }
@@ -289,7 +335,9 @@ mod tests {
     #[test]
     fn a_page_is_asked_for_in_full() {
         let id = "01932b0c-0000-7000-8000-000000000001";
-        let mut p = params(&format!("perPage=5000&direction=prev&prev_page_cursor={id}&sort=asc"));
+        let mut p = params(&format!(
+            "perPage=5000&direction=prev&prev_page_cursor={id}&sort=asc"
+        ));
         let expected = PageRequest {
             per_page: MAX_PER_PAGE,
             direction: Direction::Prev,
@@ -302,11 +350,22 @@ mod tests {
 
     #[test]
     fn every_refused_parameter_is_named() {
-        let mut p = params("perPage=-1&direction=up&sort=x&next_page_cursor=y&startDate=now&endpointId=z,%00");
+        let mut p =
+            params("perPage=-1&direction=up&sort=x&next_page_cursor=y&startDate=now&endpointId=z,%00");
         page(&mut p);
         window(&mut p);
         p.ids::<Uuid>("endpointId");
-        assert_eq!(refusals(&p), ["perPage", "direction", "sort", "next_page_cursor", "startDate", "endpointId"]);
+        assert_eq!(
+            refusals(&p),
+            [
+                "perPage",
+                "direction",
+                "sort",
+                "next_page_cursor",
+                "startDate",
+                "endpointId"
+            ]
+        );
         assert!(p.finish().is_err());
     }
 

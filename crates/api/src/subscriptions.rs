@@ -10,8 +10,8 @@ use domain::retry::RetryPolicy;
 use serde::{Deserialize, Serialize};
 use services::patch::Patch;
 use services::subscriptions::{
-    AlertConfig, DeliveryMode, FilterConfig, NewSubscription, RetryInput, Subscription,
-    SubscriptionQuery, SubscriptionUpdate,
+    AlertConfig, DeliveryMode, FilterConfig, NewSubscription, RetryInput, Subscription, SubscriptionQuery,
+    SubscriptionUpdate,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -216,7 +216,13 @@ impl From<RetryPolicy> for RetryConfigResponse {
             RetryPolicy::List { seconds } => ("list", seconds.first().copied().unwrap_or(0), seconds),
         };
         let duration = domain::duration::format(std::time::Duration::from_secs(interval_seconds.into()));
-        Self { kind, duration, interval_seconds, retry_count, intervals }
+        Self {
+            kind,
+            duration,
+            interval_seconds,
+            retry_count,
+            intervals,
+        }
     }
 }
 
@@ -273,19 +279,27 @@ impl From<RetryConfigRequest> for RetryInput {
 impl RetryConfigRequest {
     /// SDKs send a shape full of zeros for "not set".
     fn is_blank(&self) -> bool {
-        self.kind.is_empty() && self.duration.as_deref().unwrap_or_default().is_empty() && self.retry_count.unwrap_or(0) == 0
+        self.kind.is_empty()
+            && self.duration.as_deref().unwrap_or_default().is_empty()
+            && self.retry_count.unwrap_or(0) == 0
     }
 }
 
 impl From<RateLimitRequest> for RateLimitConfig {
     fn from(config: RateLimitRequest) -> Self {
-        Self { count: config.count, duration: config.duration.0 }
+        Self {
+            count: config.count,
+            duration: config.duration.0,
+        }
     }
 }
 
 impl From<AlertConfigRequest> for AlertConfig {
     fn from(config: AlertConfigRequest) -> Self {
-        Self { count: config.count, threshold: config.threshold }
+        Self {
+            count: config.count,
+            threshold: config.threshold,
+        }
     }
 }
 
@@ -321,7 +335,11 @@ pub struct SubscriptionParams {
 
 impl FromQuery for SubscriptionParams {
     fn read(params: &mut Params) -> Self {
-        Self { endpoints: params.ids("endpointId"), name: params.text(&["name", "q"]), page: query::page(params) }
+        Self {
+            endpoints: params.ids("endpointId"),
+            name: params.text(&["name", "q"]),
+            page: query::page(params),
+        }
     }
 }
 
@@ -332,11 +350,22 @@ impl FromQuery for SubscriptionParams {
 pub async fn list(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
-    Query(SubscriptionParams { endpoints, name, page }): Query<SubscriptionParams>,
+    Query(SubscriptionParams {
+        endpoints,
+        name,
+        page,
+    }): Query<SubscriptionParams>,
 ) -> ApiResult<Reply<List<SubscriptionResponse>>> {
-    let query = SubscriptionQuery { endpoints, name, page };
+    let query = SubscriptionQuery {
+        endpoints,
+        name,
+        page,
+    };
     let found = services::subscriptions::list(&state.services, &actor, project, query).await?;
-    Ok(Reply::ok("Subscriptions fetched successfully", query::list(found, page, Into::into)))
+    Ok(Reply::ok(
+        "Subscriptions fetched successfully",
+        query::list(found, page, Into::into),
+    ))
 }
 
 /// Makes a subscription.
@@ -354,13 +383,22 @@ pub async fn create(
         source_id: given(request.source_id),
         filter_config: request.filter_config.map(Into::into),
         delivery_mode: given(request.delivery_mode),
-        retry_config: request.retry_config.filter(|config| !config.is_blank()).map(Into::into),
+        retry_config: request
+            .retry_config
+            .filter(|config| !config.is_blank())
+            .map(Into::into),
         rate_limit_config: request.rate_limit_config.map(Into::into),
-        alert_config: request.alert_config.filter(|config| !config.is_blank()).map(Into::into),
+        alert_config: request
+            .alert_config
+            .filter(|config| !config.is_blank())
+            .map(Into::into),
         function: given(request.function),
     };
     let subscription = services::subscriptions::create(&state.services, &actor, project, new).await?;
-    Ok(Reply::created("Subscription created successfully", subscription.into()))
+    Ok(Reply::created(
+        "Subscription created successfully",
+        subscription.into(),
+    ))
 }
 
 /// Tells whether conditions would take an event.
@@ -387,7 +425,10 @@ pub async fn get(
     Id(id): Id<SubscriptionId>,
 ) -> ApiResult<Reply<SubscriptionResponse>> {
     let subscription = services::subscriptions::get(&state.services, &actor, project, id).await?;
-    Ok(Reply::ok("Subscription fetched successfully", subscription.into()))
+    Ok(Reply::ok(
+        "Subscription fetched successfully",
+        subscription.into(),
+    ))
 }
 
 /// Changes a subscription.
@@ -412,7 +453,10 @@ pub async fn update(
         function: given(request.function),
     };
     let subscription = services::subscriptions::update(&state.services, &actor, project, id, update).await?;
-    Ok(Reply::changed("Subscription updated successfully", subscription.into()))
+    Ok(Reply::changed(
+        "Subscription updated successfully",
+        subscription.into(),
+    ))
 }
 
 /// Deletes a subscription.
@@ -437,5 +481,8 @@ pub async fn toggle(
     Id(id): Id<SubscriptionId>,
 ) -> ApiResult<Reply<SubscriptionResponse>> {
     let subscription = services::subscriptions::toggle(&state.services, &actor, project, id).await?;
-    Ok(Reply::changed("Subscription status updated successfully", subscription.into()))
+    Ok(Reply::changed(
+        "Subscription status updated successfully",
+        subscription.into(),
+    ))
 }

@@ -41,7 +41,9 @@ impl FromRequestParts<ApiState> for Version {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> ApiResult<Self> {
-        let Some(header) = parts.headers.get(VERSION) else { return Ok(Self(NaiveDate::MAX)) };
+        let Some(header) = parts.headers.get(VERSION) else {
+            return Ok(Self(NaiveDate::MAX));
+        };
         header
             .to_str()
             .ok()

@@ -2,7 +2,8 @@
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use uuid::Uuid;
 
@@ -22,7 +23,11 @@ pub async fn update(txn: &Txn, row: Model) -> Result<(), DbError> {
 
 /// All keys of a project, newest first.
 pub async fn list(conn: &impl ConnectionTrait, project: Uuid) -> Result<Vec<Model>, DbError> {
-    Ok(Entity::find().filter(Column::ProjectId.eq(project)).order_by_desc(Column::Id).all(conn).await?)
+    Ok(Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .order_by_desc(Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// How many keys of a project were not revoked.

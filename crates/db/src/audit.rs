@@ -1,8 +1,8 @@
 //! Who changed what.
 
 use domain::page::{Page, PageRequest};
-use sea_orm::sea_query::extension::postgres::PgExpr;
 use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::extension::postgres::PgExpr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
@@ -40,8 +40,11 @@ pub async fn page(
     }
     if let Some(action) = &filter.action {
         let below = paging::starting(&format!("{action}."));
-        query = query
-            .filter(Condition::any().add(Column::Action.eq(action)).add(Column::Action.like(below)));
+        query = query.filter(
+            Condition::any()
+                .add(Column::Action.eq(action))
+                .add(Column::Action.like(below)),
+        );
     }
     paging::page(conn, query, Column::Id, request, |row| row.id).await
 }

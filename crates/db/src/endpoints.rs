@@ -23,7 +23,9 @@ pub struct EndpointFilter {
 }
 
 fn live(project: Uuid) -> Select<Entity> {
-    Entity::find().filter(Column::ProjectId.eq(project)).filter(Column::DeletedAt.is_null())
+    Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::DeletedAt.is_null())
 }
 
 /// Stores a new endpoint.
@@ -43,15 +45,15 @@ pub async fn find(conn: &impl ConnectionTrait, project: Uuid, id: Uuid) -> Resul
 
 /// A live endpoint of a project, kept from other changes until the transaction ends.
 pub async fn lock(txn: &Txn, project: Uuid, id: Uuid) -> Result<Option<Model>, DbError> {
-    Ok(live(project).filter(Column::Id.eq(id)).lock(LockType::NoKeyUpdate).one(txn.orm()).await?)
+    Ok(live(project)
+        .filter(Column::Id.eq(id))
+        .lock(LockType::NoKeyUpdate)
+        .one(txn.orm())
+        .await?)
 }
 
 /// Those of `ids` that belong to the project, deleted ones included.
-pub async fn by_ids(
-    conn: &impl ConnectionTrait,
-    project: Uuid,
-    ids: &[Uuid],
-) -> Result<Vec<Model>, DbError> {
+pub async fn by_ids(conn: &impl ConnectionTrait, project: Uuid, ids: &[Uuid]) -> Result<Vec<Model>, DbError> {
     Ok(Entity::find()
         .filter(Column::ProjectId.eq(project))
         .filter(Column::Id.is_in(ids.iter().copied()))
@@ -119,5 +121,7 @@ pub async fn expire_secrets(
 }
 
 fn good_at(instant: DateTime<Utc>) -> Condition {
-    Condition::any().add(secret::Column::ExpiresAt.is_null()).add(secret::Column::ExpiresAt.gt(instant))
+    Condition::any()
+        .add(secret::Column::ExpiresAt.is_null())
+        .add(secret::Column::ExpiresAt.gt(instant))
 }

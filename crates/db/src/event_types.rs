@@ -22,7 +22,11 @@ pub async fn insert_missing(txn: &Txn, types: Vec<Model>) -> Result<(), DbError>
     }
     let types = types.into_iter().map(|row| row.into_active_model().reset_all());
     Entity::insert_many(types)
-        .on_conflict(OnConflict::columns([Column::ProjectId, Column::Name]).do_nothing().to_owned())
+        .on_conflict(
+            OnConflict::columns([Column::ProjectId, Column::Name])
+                .do_nothing()
+                .to_owned(),
+        )
         .exec_without_returning(txn.orm())
         .await?;
     Ok(())
@@ -35,7 +39,11 @@ pub async fn update(txn: &Txn, row: Model) -> Result<(), DbError> {
 
 /// All event types of a project, by name.
 pub async fn list(conn: &impl ConnectionTrait, project: Uuid) -> Result<Vec<Model>, DbError> {
-    Ok(Entity::find().filter(Column::ProjectId.eq(project)).order_by_asc(Column::Name).all(conn).await?)
+    Ok(Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .order_by_asc(Column::Name)
+        .all(conn)
+        .await?)
 }
 
 /// An event type of a project, kept from other changes until the transaction ends.

@@ -34,11 +34,17 @@ pub async fn find(
     subscription: Uuid,
     id: Uuid,
 ) -> Result<Option<Model>, DbError> {
-    Ok(Entity::find_by_id(id).filter(Column::SubscriptionId.eq(subscription)).one(conn).await?)
+    Ok(Entity::find_by_id(id)
+        .filter(Column::SubscriptionId.eq(subscription))
+        .one(conn)
+        .await?)
 }
 
 /// Removes the filters with one of `ids`.
 pub async fn delete(txn: &Txn, ids: &[Uuid]) -> Result<(), DbError> {
-    Entity::delete_many().filter(Column::Id.is_in(ids.iter().copied())).exec(txn.orm()).await?;
+    Entity::delete_many()
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .exec(txn.orm())
+        .await?;
     Ok(())
 }

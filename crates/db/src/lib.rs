@@ -12,6 +12,7 @@ pub mod audit;
 pub mod batches;
 pub mod catalog;
 pub mod counts;
+pub mod databases;
 pub mod deliveries;
 pub mod endpoints;
 pub mod entities;

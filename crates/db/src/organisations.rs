@@ -60,5 +60,8 @@ pub async fn put_member(txn: &Txn, row: member::Model) -> Result<(), DbError> {
 
 /// Every membership of a person.
 pub async fn memberships(conn: &impl ConnectionTrait, user: Uuid) -> Result<Vec<member::Model>, DbError> {
-    Ok(member::Entity::find().filter(member::Column::UserId.eq(user)).all(conn).await?)
+    Ok(member::Entity::find()
+        .filter(member::Column::UserId.eq(user))
+        .all(conn)
+        .await?)
 }

@@ -1,7 +1,9 @@
 //! Pages of entities that are ordered by id.
 
 use domain::page::{Direction, Page, PageRequest};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use uuid::Uuid;
 
 use crate::DbError;
@@ -28,7 +30,11 @@ where
             (Direction::Prev, false) => key.gt(cursor),
         });
     }
-    query = if down { query.order_by_desc(key) } else { query.order_by_asc(key) };
+    query = if down {
+        query.order_by_desc(key)
+    } else {
+        query.order_by_asc(key)
+    };
     let found = query.limit(request.limit() as u64 + 1).all(conn).await?;
 
     let mut before = false;

@@ -55,7 +55,11 @@ pub async fn find(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Model>
 pub async fn lock(txn: &Txn, id: Uuid) -> Result<Option<Model>, DbError> {
     // The weaker lock lets others refer to the project meanwhile; the stronger one could deadlock
     // with the trigger that raises the version.
-    Ok(live().filter(Column::Id.eq(id)).lock(LockType::NoKeyUpdate).one(txn.orm()).await?)
+    Ok(live()
+        .filter(Column::Id.eq(id))
+        .lock(LockType::NoKeyUpdate)
+        .one(txn.orm())
+        .await?)
 }
 
 /// The live project of this name in an organisation, in any case of letters.
@@ -65,7 +69,11 @@ pub async fn find_by_name(
     name: &str,
 ) -> Result<Option<Model>, DbError> {
     let same = Expr::expr(Func::lower(Expr::col(Column::Name))).eq(Func::lower(Expr::val(name)));
-    Ok(live().filter(Column::OrganisationId.eq(organisation)).filter(same).one(conn).await?)
+    Ok(live()
+        .filter(Column::OrganisationId.eq(organisation))
+        .filter(same)
+        .one(conn)
+        .await?)
 }
 
 /// Live projects by name.
@@ -77,7 +85,11 @@ pub async fn list(conn: &impl ConnectionTrait, scope: &ProjectScope) -> Result<V
     if let Some(organisations) = &scope.organisations {
         query = query.filter(Column::OrganisationId.is_in(organisations.iter().copied()));
     }
-    Ok(query.order_by_asc(Column::Name).order_by_asc(Column::Id).all(conn).await?)
+    Ok(query
+        .order_by_asc(Column::Name)
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// What each of `ids` holds, in one statement.
@@ -97,12 +109,15 @@ pub async fn counts(db: &Db, ids: &[Uuid]) -> Result<Vec<ProjectCounts>, DbError
     .bind(ids)
     .fetch_all(db.pool())
     .await?;
-    let counts = rows.into_iter().map(|(id, endpoints, subscriptions, sources, events_exist)| ProjectCounts {
-        id,
-        endpoints,
-        subscriptions,
-        sources,
-        events_exist,
-    });
+    let counts =
+        rows.into_iter().map(
+            |(id, endpoints, subscriptions, sources, events_exist)| ProjectCounts {
+                id,
+                endpoints,
+                subscriptions,
+                sources,
+                events_exist,
+            },
+        );
     Ok(counts.collect())
 }

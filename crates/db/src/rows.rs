@@ -11,7 +11,9 @@ pub(crate) async fn insert<M>(conn: &impl ConnectionTrait, row: M) -> Result<(),
 where
     M: ModelTrait + IntoActiveModel<Active<M>>,
 {
-    M::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
+    M::Entity::insert(row.into_active_model().reset_all())
+        .exec_without_returning(conn)
+        .await?;
     Ok(())
 }
 
@@ -33,6 +35,8 @@ pub(crate) async fn update<M>(conn: &impl ConnectionTrait, row: M) -> Result<(),
 where
     M: ModelTrait + IntoActiveModel<Active<M>>,
 {
-    M::Entity::update(row.into_active_model().reset_all()).exec_without_returning(conn).await?;
+    M::Entity::update(row.into_active_model().reset_all())
+        .exec_without_returning(conn)
+        .await?;
     Ok(())
 }

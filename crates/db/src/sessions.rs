@@ -35,14 +35,13 @@ pub async fn insert(db: &Db, id_hash: &[u8], row: &SessionRow) -> Result<bool, D
 
 /// Stores what a session holds; `false` when there is no such session (any more).
 pub async fn update(db: &Db, id_hash: &[u8], row: &SessionRow) -> Result<bool, DbError> {
-    let done =
-        sqlx::query("UPDATE sessions SET user_id = $2, data = $3, expires_at = $4 WHERE id_hash = $1")
-            .bind(id_hash)
-            .bind(row.user_id)
-            .bind(&row.data)
-            .bind(row.expires_at)
-            .execute(db.pool())
-            .await?;
+    let done = sqlx::query("UPDATE sessions SET user_id = $2, data = $3, expires_at = $4 WHERE id_hash = $1")
+        .bind(id_hash)
+        .bind(row.user_id)
+        .bind(&row.data)
+        .bind(row.expires_at)
+        .execute(db.pool())
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -55,12 +54,19 @@ pub async fn find(db: &Db, id_hash: &[u8], now: DateTime<Utc>) -> Result<Option<
     .bind(now)
     .fetch_optional(db.pool())
     .await?;
-    Ok(row.map(|(user_id, data, expires_at)| SessionRow { user_id, data, expires_at }))
+    Ok(row.map(|(user_id, data, expires_at)| SessionRow {
+        user_id,
+        data,
+        expires_at,
+    }))
 }
 
 /// Removes a session.
 pub async fn delete(db: &Db, id_hash: &[u8]) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM sessions WHERE id_hash = $1").bind(id_hash).execute(db.pool()).await?;
+    sqlx::query("DELETE FROM sessions WHERE id_hash = $1")
+        .bind(id_hash)
+        .execute(db.pool())
+        .await?;
     Ok(())
 }
 
@@ -76,7 +82,9 @@ pub async fn delete_of_user(db: &Db, user: Uuid, except: Option<&[u8]>) -> Resul
 
 /// Removes the sessions that were good until `now`; how many.
 pub async fn delete_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, DbError> {
-    let done =
-        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now).execute(db.pool()).await?;
+    let done = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+        .bind(now)
+        .execute(db.pool())
+        .await?;
     Ok(done.rows_affected())
 }

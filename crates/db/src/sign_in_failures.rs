@@ -50,12 +50,18 @@ pub async fn give_back(db: &Db, subject: &str) -> Result<(), DbError> {
 
 /// Forgets the tries of `subject`.
 pub async fn forget(db: &Db, subject: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM sign_in_failures WHERE subject = $1").bind(subject).execute(db.pool()).await?;
+    sqlx::query("DELETE FROM sign_in_failures WHERE subject = $1")
+        .bind(subject)
+        .execute(db.pool())
+        .await?;
     Ok(())
 }
 
 /// Forgets all tries whose time is over at `now`; how many subjects.
 pub async fn delete_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, DbError> {
-    let done = sqlx::query("DELETE FROM sign_in_failures WHERE until <= $1").bind(now).execute(db.pool()).await?;
+    let done = sqlx::query("DELETE FROM sign_in_failures WHERE until <= $1")
+        .bind(now)
+        .execute(db.pool())
+        .await?;
     Ok(done.rows_affected())
 }

@@ -20,7 +20,9 @@ pub struct SubscriptionFilter {
 }
 
 fn live(project: Uuid) -> Select<Entity> {
-    Entity::find().filter(Column::ProjectId.eq(project)).filter(Column::DeletedAt.is_null())
+    Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::DeletedAt.is_null())
 }
 
 /// Stores a new subscription.
@@ -40,7 +42,11 @@ pub async fn find(conn: &impl ConnectionTrait, project: Uuid, id: Uuid) -> Resul
 
 /// A live subscription of a project, kept from other changes until the transaction ends.
 pub async fn lock(txn: &Txn, project: Uuid, id: Uuid) -> Result<Option<Model>, DbError> {
-    Ok(live(project).filter(Column::Id.eq(id)).lock(LockType::NoKeyUpdate).one(txn.orm()).await?)
+    Ok(live(project)
+        .filter(Column::Id.eq(id))
+        .lock(LockType::NoKeyUpdate)
+        .one(txn.orm())
+        .await?)
 }
 
 /// Live subscriptions of a project.
@@ -62,8 +68,9 @@ pub async fn page(
 
 /// How many live subscriptions an endpoint has, `except` aside.
 pub async fn count_of_endpoint(txn: &Txn, endpoint: Uuid, except: Option<Uuid>) -> Result<u64, DbError> {
-    let mut query =
-        Entity::find().filter(Column::EndpointId.eq(endpoint)).filter(Column::DeletedAt.is_null());
+    let mut query = Entity::find()
+        .filter(Column::EndpointId.eq(endpoint))
+        .filter(Column::DeletedAt.is_null());
     if let Some(id) = except {
         query = query.filter(Column::Id.ne(id));
     }

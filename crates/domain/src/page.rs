@@ -61,7 +61,10 @@ impl Default for PageRequest {
 impl PageRequest {
     /// The first page with up to `per_page` rows.
     pub fn first(per_page: u32) -> Self {
-        Self { per_page, ..Self::default() }
+        Self {
+            per_page,
+            ..Self::default()
+        }
     }
 
     /// Rows on the page, kept between 1 and [`MAX_PER_PAGE`].
@@ -109,7 +112,11 @@ impl<T> Page<T> {
                     has_next: more,
                     has_prev: before,
                     next_cursor,
-                    prev_cursor: if before { rows.first().map(&id).or(request.cursor) } else { None },
+                    prev_cursor: if before {
+                        rows.first().map(&id).or(request.cursor)
+                    } else {
+                        None
+                    },
                     items: rows,
                 }
             }
@@ -164,12 +171,14 @@ mod tests {
     /// What a table with the rows 1 to 10 answers, as a repository would ask it.
     fn read(request: PageRequest) -> Page<Uuid> {
         let keep = |row: &Uuid| {
-            request.cursor.is_none_or(|cursor| match (request.direction, request.reads_down()) {
-                (Direction::Next, true) => *row <= cursor,
-                (Direction::Next, false) => *row >= cursor,
-                (Direction::Prev, true) => *row < cursor,
-                (Direction::Prev, false) => *row > cursor,
-            })
+            request
+                .cursor
+                .is_none_or(|cursor| match (request.direction, request.reads_down()) {
+                    (Direction::Next, true) => *row <= cursor,
+                    (Direction::Next, false) => *row >= cursor,
+                    (Direction::Prev, true) => *row < cursor,
+                    (Direction::Prev, false) => *row > cursor,
+                })
         };
         let mut rows: Vec<Uuid> = (1..=10).map(id).filter(keep).collect();
         if request.reads_down() {
@@ -178,13 +187,22 @@ mod tests {
         rows.truncate(request.limit() + 1);
         let before = request.cursor.is_some_and(|cursor| {
             let first = rows.first().copied().unwrap_or(cursor);
-            (1..=10).map(id).any(|row| if request.reads_down() { row > first } else { row < first })
+            (1..=10).map(id).any(|row| {
+                if request.reads_down() {
+                    row > first
+                } else {
+                    row < first
+                }
+            })
         });
         Page::cut(request, rows, before, |row| *row)
     }
 
     fn walk(sort: Sort) -> Vec<Vec<Uuid>> {
-        let mut request = PageRequest { sort, ..PageRequest::first(4) };
+        let mut request = PageRequest {
+            sort,
+            ..PageRequest::first(4)
+        };
         let mut pages = Vec::new();
         loop {
             let page = read(request);
@@ -208,9 +226,16 @@ mod tests {
     #[test]
     fn the_previous_cursor_leads_back_to_the_same_page_in_the_same_order() {
         for sort in [Sort::Desc, Sort::Asc] {
-            let first = read(PageRequest { sort, ..PageRequest::first(4) });
+            let first = read(PageRequest {
+                sort,
+                ..PageRequest::first(4)
+            });
             assert!(!first.has_prev && first.prev_cursor.is_none());
-            let second = read(PageRequest { sort, cursor: first.next_cursor, ..PageRequest::first(4) });
+            let second = read(PageRequest {
+                sort,
+                cursor: first.next_cursor,
+                ..PageRequest::first(4)
+            });
             assert!(second.has_prev);
             let back = PageRequest {
                 sort,
@@ -221,7 +246,11 @@ mod tests {
             let again = read(back);
             assert_eq!(again.items, first.items);
             assert!(again.has_next && !again.has_prev);
-            let forth = read(PageRequest { sort, cursor: again.next_cursor, ..PageRequest::first(4) });
+            let forth = read(PageRequest {
+                sort,
+                cursor: again.next_cursor,
+                ..PageRequest::first(4)
+            });
             assert_eq!(forth.items, second.items);
         }
     }

@@ -39,6 +39,7 @@ impl ProjectKind {
 /// Settings of one project. Absent keys take their default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the keys are those of the gateway that is replaced")]
 pub struct ProjectConfig {
     /// Largest accepted payload in bytes; 0 means the instance's limit.
     pub max_payload_read_size: u32,
@@ -116,7 +117,10 @@ pub struct RateLimitConfig {
 
 impl Default for RateLimitConfig {
     fn default() -> Self {
-        Self { count: 0, duration: 60 }
+        Self {
+            count: 0,
+            duration: 60,
+        }
     }
 }
 
@@ -151,7 +155,12 @@ pub struct StrategyConfig {
 
 impl Default for StrategyConfig {
     fn default() -> Self {
-        Self { kind: StrategyKind::Linear, duration: 100, retry_count: 10, intervals: Vec::new() }
+        Self {
+            kind: StrategyKind::Linear,
+            duration: 100,
+            retry_count: 10,
+            intervals: Vec::new(),
+        }
     }
 }
 
@@ -167,7 +176,10 @@ pub struct SignatureConfig {
 
 impl Default for SignatureConfig {
     fn default() -> Self {
-        Self { header: "X-Convoy-Signature".to_owned(), versions: vec![SignatureVersion::default()] }
+        Self {
+            header: "X-Convoy-Signature".to_owned(),
+            versions: vec![SignatureVersion::default()],
+        }
     }
 }
 

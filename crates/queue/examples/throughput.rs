@@ -18,20 +18,25 @@ const PUSHERS: usize = 32;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().ok_or("usage: throughput URL [ENTRIES] [WAITING]")?;
+    let url = arguments
+        .next()
+        .ok_or("usage: throughput URL [ENTRIES] [WAITING]")?;
     let entries: usize = arguments.next().map_or(Ok(200_000), |text| text.parse())?;
     let waiting: usize = arguments.next().map_or(Ok(0), |text| text.parse())?;
 
     let redis = Redis::new(RedisOptions::new(url))?;
     let mut options = QueueOptions::new(QueueName::new("throughput")?);
     options.prefix = format!("lhbench-{}", std::process::id());
-    let keys = ["stream", "delayed", "dead", "counters"].map(|part| format!("{}:{{throughput}}:{part}", options.prefix));
+    let keys = ["stream", "delayed", "dead", "counters"]
+        .map(|part| format!("{}:{{throughput}}:{part}", options.prefix));
     let queue = Queue::new(redis.clone(), options, Arc::new(SystemClock));
     let payload = Bytes::from(vec![b'x'; 1024]);
 
     for start in (0..waiting).step_by(10_000) {
         let count = (waiting - start).min(10_000);
-        queue.push_many(std::iter::repeat_n(payload.clone(), count)).await?;
+        queue
+            .push_many(std::iter::repeat_n(payload.clone(), count))
+            .await?;
     }
     let meter = Meter::start();
     push(&queue, &payload, entries).await?;
@@ -83,14 +88,20 @@ struct Meter {
 
 impl Meter {
     fn start() -> Self {
-        Self { started: Instant::now(), cpu: cpu_seconds() }
+        Self {
+            started: Instant::now(),
+            cpu: cpu_seconds(),
+        }
     }
 
     fn report(&self, what: &str, entries: usize) {
         let seconds = self.started.elapsed().as_secs_f64();
         let cpu_us = (cpu_seconds() - self.cpu) * 1e6 / entries as f64;
         let rate = entries as f64 / seconds;
-        println!("{what}: {entries} entries, {rate:.0}/s, {cpu_us:.2} us of CPU each, peak {} kB", peak_kilobytes());
+        println!(
+            "{what}: {entries} entries, {rate:.0}/s, {cpu_us:.2} us of CPU each, peak {} kB",
+            peak_kilobytes()
+        );
     }
 }
 
@@ -98,12 +109,18 @@ impl Meter {
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum();
     ticks / 100.0
 }
 
 fn peak_kilobytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }

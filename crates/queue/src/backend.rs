@@ -51,7 +51,13 @@ impl<T: Payload> StreamBackend<T> {
         outcomes: Outcomes,
         stop: CancellationToken,
     ) -> Self {
-        Self { batches, current: Vec::new().into_iter(), outcomes, stop, payload: PhantomData }
+        Self {
+            batches,
+            current: Vec::new().into_iter(),
+            outcomes,
+            stop,
+            payload: PhantomData,
+        }
     }
 
     /// The next readable entry of the current batch; unreadable ones are buried.
@@ -64,8 +70,17 @@ impl<T: Payload> StreamBackend<T> {
             };
             match decoded {
                 Ok(payload) => {
-                    let Ticket { id, attempts, deliveries } = ticket;
-                    return Some(Entry { id, payload, attempts, deliveries });
+                    let Ticket {
+                        id,
+                        attempts,
+                        deliveries,
+                    } = ticket;
+                    return Some(Entry {
+                        id,
+                        payload,
+                        attempts,
+                        deliveries,
+                    });
                 }
                 Err(reason) => {
                     let _ = self.outcomes.send((ticket, Verdict::Bury { reason }));
@@ -128,7 +143,9 @@ impl<T: Payload> BackendConfig for StreamBackend<T> {
     }
 
     fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {
-        SettleLayer { outcomes: self.outcomes.clone() }
+        SettleLayer {
+            outcomes: self.outcomes.clone(),
+        }
     }
 }
 
@@ -142,7 +159,10 @@ impl<S> Layer<S> for SettleLayer {
     type Service = SettleService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SettleService { inner, outcomes: self.outcomes.clone() }
+        SettleService {
+            inner,
+            outcomes: self.outcomes.clone(),
+        }
     }
 }
 
@@ -167,10 +187,19 @@ where
     }
 
     fn call(&mut self, task: Task<Entry<T>>) -> Self::Future {
-        let Entry { id, attempts, deliveries, .. } = task.args;
+        let Entry {
+            id,
+            attempts,
+            deliveries,
+            ..
+        } = task.args;
         SettleFuture {
             handling: AssertUnwindSafe(self.inner.call(task)).catch_unwind(),
-            ticket: Ticket { id, attempts, deliveries },
+            ticket: Ticket {
+                id,
+                attempts,
+                deliveries,
+            },
             outcomes: self.outcomes.clone(),
         }
     }
@@ -198,7 +227,9 @@ where
         let this = self.project();
         let outcome = match ready!(this.handling.poll(context)) {
             Ok(outcome) => outcome.map_err(Into::into),
-            Err(panic) => Err(Failure::retry(format!("the handler panicked: {}", panic_text(&*panic))).into()),
+            Err(panic) => {
+                Err(Failure::retry(format!("the handler panicked: {}", panic_text(&*panic))).into())
+            }
         };
         let mut ticket = *this.ticket;
         let verdict = match &outcome {
@@ -219,18 +250,24 @@ fn verdict_on(error: &BoxDynError) -> Verdict {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return match failure.fate {
             Fate::Retry => Verdict::Retry { after: None, reason },
-            Fate::RetryAfter(delay) => Verdict::Retry { after: Some(delay), reason },
+            Fate::RetryAfter(delay) => Verdict::Retry {
+                after: Some(delay),
+                reason,
+            },
             Fate::Bury => Verdict::Bury { reason },
         };
     }
     if error.is::<AbortError>() {
         return Verdict::Bury { reason };
     }
-    let after = error.downcast_ref::<RetryAfterError>().map(RetryAfterError::get_duration);
+    let after = error
+        .downcast_ref::<RetryAfterError>()
+        .map(RetryAfterError::get_duration);
     Verdict::Retry { after, reason }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }

@@ -38,7 +38,10 @@ mod tests {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         for (failures, seconds) in [(1, 1.0), (2, 2.0), (5, 16.0), (7, 60.0), (40, 60.0)] {
             let pause = backoff.delay(failures).as_secs_f64();
-            assert!(pause >= seconds * 0.799 && pause <= seconds * 1.201, "{failures}: {pause}");
+            assert!(
+                pause >= seconds * 0.799 && pause <= seconds * 1.201,
+                "{failures}: {pause}"
+            );
         }
     }
 }

@@ -61,7 +61,10 @@ pub struct Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Redis").field("options", &self.options).finish_non_exhaustive()
+        formatter
+            .debug_struct("Redis")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +99,11 @@ impl Redis {
         }
         let client = Client::open(options.url.as_str())?;
         let link = Arc::new(Link::new(options.response_timeout));
-        Ok(Self { client, options: Arc::new(options), link })
+        Ok(Self {
+            client,
+            options: Arc::new(options),
+            link,
+        })
     }
 
     /// The options it was made with.
@@ -110,7 +117,11 @@ impl Redis {
     #[must_use]
     pub fn dedicated(&self, extra: Duration) -> Self {
         let link = Arc::new(Link::new(self.options.response_timeout + extra));
-        Self { client: self.client.clone(), options: Arc::clone(&self.options), link }
+        Self {
+            client: self.client.clone(),
+            options: Arc::clone(&self.options),
+            link,
+        }
     }
 
     /// Runs one command.
@@ -126,18 +137,12 @@ impl Redis {
         let (number, mut connection) = self.connection().await?;
         let answers = connection.req_packed_commands(commands, 0, commands.len()).await;
         let answers = self.checked(number, answers)?;
-        let read_only = |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "READONLY");
+        let read_only =
+            |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "READONLY");
         if answers.iter().any(read_only) {
             self.link.discard(number);
         }
         Ok(answers)
-    }
-
-    /// Runs the commands of an atomic pipeline in one round trip, all or nothing.
-    pub async fn transaction<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, QueueError> {
-        let (number, mut connection) = self.connection().await?;
-        let answer = commands.query_async(&mut connection).await;
-        self.checked(number, answer)
     }
 
     /// Runs a script, loading it into Redis when it is not there yet.
@@ -175,7 +180,11 @@ impl Redis {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))
             .set_response_timeout(Some(self.link.response_timeout));
-        match self.client.get_multiplexed_async_connection_with_config(&config).await {
+        match self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+        {
             Ok(connection) => {
                 if gate.failures > 0 {
                     tracing::info!(tries = gate.failures, "connected to Redis again");
@@ -199,7 +208,7 @@ impl Redis {
 /// Whether a new connection is needed: this one is broken or silent, or leads to a demoted primary.
 fn connection_is_spent(error: &RedisError) -> bool {
     match error.kind() {
-        ErrorKind::Server(kind) => matches!(kind, ServerErrorKind::ReadOnly | ServerErrorKind::ExecAbort),
+        ErrorKind::Server(kind) => kind == ServerErrorKind::ReadOnly,
         ErrorKind::Extension | ErrorKind::UnexpectedReturnType => false,
         _ => true,
     }
@@ -207,12 +216,19 @@ fn connection_is_spent(error: &RedisError) -> bool {
 
 impl Link {
     fn new(response_timeout: Duration) -> Self {
-        Self { response_timeout, current: Mutex::default(), gate: tokio::sync::Mutex::default() }
+        Self {
+            response_timeout,
+            current: Mutex::default(),
+            gate: tokio::sync::Mutex::default(),
+        }
     }
 
     fn open(&self) -> Option<(u64, MultiplexedConnection)> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.connection.clone().map(|connection| (current.number, connection))
+        current
+            .connection
+            .clone()
+            .map(|connection| (current.number, connection))
     }
 
     fn put(&self, connection: MultiplexedConnection) -> (u64, MultiplexedConnection) {

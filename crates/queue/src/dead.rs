@@ -41,10 +41,19 @@ pub enum Redrive {
 
 impl Queue {
     /// Up to `limit` dead entries, newest first, older than `before` when given.
-    pub async fn dead_list(&self, limit: usize, before: Option<EntryId>) -> Result<Vec<DeadEntry>, QueueError> {
+    pub async fn dead_list(
+        &self,
+        limit: usize,
+        before: Option<EntryId>,
+    ) -> Result<Vec<DeadEntry>, QueueError> {
         let newest = before.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
         let mut command = redis::cmd("XREVRANGE");
-        command.arg(&self.keys().dead).arg(newest).arg("-").arg("COUNT").arg(limit);
+        command
+            .arg(&self.keys().dead)
+            .arg(newest)
+            .arg("-")
+            .arg("COUNT")
+            .arg(limit);
         match self.redis().query(&command).await? {
             Value::Array(entries) => Ok(entries.into_iter().filter_map(dead_entry).collect()),
             _ => Err(QueueError::unexpected("XREVRANGE")),
@@ -99,7 +108,12 @@ impl Queue {
 
     async fn oldest_dead(&self, last: EntryId, limit: usize) -> Result<Vec<EntryId>, QueueError> {
         let mut command = redis::cmd("XRANGE");
-        command.arg(&self.keys().dead).arg("-").arg(last.to_string()).arg("COUNT").arg(limit);
+        command
+            .arg(&self.keys().dead)
+            .arg("-")
+            .arg(last.to_string())
+            .arg("COUNT")
+            .arg(limit);
         match self.redis().query(&command).await? {
             Value::Array(entries) => Ok(entries.iter().filter_map(entry_id).collect()),
             _ => Err(QueueError::unexpected("XRANGE")),
@@ -139,7 +153,11 @@ fn dead_entry(entry: Value) -> Option<DeadEntry> {
     for_each_field(fields, |name, value| match name {
         b"p" => dead.payload = Bytes::from(value),
         b"r" => dead.reason = String::from_utf8_lossy(&value).into_owned(),
-        b"t" => dead.died_at = parse(&value).and_then(DateTime::from_timestamp_millis).unwrap_or_default(),
+        b"t" => {
+            dead.died_at = parse(&value)
+                .and_then(DateTime::from_timestamp_millis)
+                .unwrap_or_default();
+        }
         b"a" => dead.attempts = parse(&value).unwrap_or(0),
         b"d" => dead.deliveries = parse(&value).unwrap_or(0),
         b"i" => dead.stream_id = std::str::from_utf8(&value).ok().and_then(|id| id.parse().ok()),

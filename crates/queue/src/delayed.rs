@@ -32,7 +32,10 @@ pub(crate) struct Stamper {
 impl Stamper {
     pub(crate) fn new(clock: &dyn Clock) -> Self {
         let start = u64::try_from(clock.now().timestamp_micros()).unwrap_or(0);
-        Self { tag: rand::random(), next: AtomicU64::new(start) }
+        Self {
+            tag: rand::random(),
+            next: AtomicU64::new(start),
+        }
     }
 
     /// The part of a member before the payload. The scripts read it: `promote.lua`, `retry.lua`.
@@ -90,7 +93,10 @@ impl Promoter {
     async fn promote(&self, script: &Script) -> Result<Duration, QueueError> {
         let now = self.clock.now().timestamp_millis();
         let mut call = script.key(&self.keys.delayed);
-        call.key(&self.keys.stream).arg(now).arg(BATCH_ENTRIES).arg(BATCH_BYTES);
+        call.key(&self.keys.stream)
+            .arg(now)
+            .arg(BATCH_ENTRIES)
+            .arg(BATCH_BYTES);
         let (moved, next_due): (u64, Option<i64>) = self.redis.invoke(&call).await?;
         if moved > 0 {
             tracing::trace!(moved, "promoted delayed entries");

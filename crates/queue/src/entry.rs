@@ -28,8 +28,15 @@ impl FromStr for EntryId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.split_once('-')
-            .and_then(|(ms, seq)| Some(Self { ms: ms.parse().ok()?, seq: seq.parse().ok()? }))
-            .ok_or_else(|| QueueError::Invalid(format!("{text:?} is not an entry id such as 1731000000000-0")))
+            .and_then(|(ms, seq)| {
+                Some(Self {
+                    ms: ms.parse().ok()?,
+                    seq: seq.parse().ok()?,
+                })
+            })
+            .ok_or_else(|| {
+                QueueError::Invalid(format!("{text:?} is not an entry id such as 1731000000000-0"))
+            })
     }
 }
 
@@ -72,13 +79,20 @@ pub(crate) fn from_read(answer: Value) -> Vec<RawEntry> {
 
 /// Reads a list of pairs of id and fields, as `XCLAIM` answers it.
 pub(crate) fn from_entries(entries: Value, deliveries: u32) -> Vec<RawEntry> {
-    let Value::Array(entries) = entries else { return Vec::new() };
-    entries.into_iter().filter_map(|entry| from_pair(entry, deliveries)).collect()
+    let Value::Array(entries) = entries else {
+        return Vec::new();
+    };
+    entries
+        .into_iter()
+        .filter_map(|entry| from_pair(entry, deliveries))
+        .collect()
 }
 
 /// Reads the answer of `claim.lua`: triples of id, deliveries and fields.
 pub(crate) fn from_claim(answer: Value) -> Vec<RawEntry> {
-    let Value::Array(entries) = answer else { return Vec::new() };
+    let Value::Array(entries) = answer else {
+        return Vec::new();
+    };
     entries.into_iter().filter_map(from_triple).collect()
 }
 
@@ -95,7 +109,12 @@ fn from_pair(pair: Value, deliveries: u32) -> Option<RawEntry> {
 }
 
 fn read_fields(id: EntryId, deliveries: u32, fields: Value) -> RawEntry {
-    let mut entry = RawEntry { id, payload: None, attempts: 0, deliveries };
+    let mut entry = RawEntry {
+        id,
+        payload: None,
+        attempts: 0,
+        deliveries,
+    };
     for_each_field(fields, |name, value| match name {
         b"p" => entry.payload = Some(Bytes::from(value)),
         b"a" => entry.attempts = parse(&value).unwrap_or(0),
@@ -159,7 +178,12 @@ mod tests {
 
     #[test]
     fn answers_of_another_shape_give_nothing() {
-        for answer in [Value::Nil, Value::Okay, Value::Array(vec![text("x")]), Value::Int(1)] {
+        for answer in [
+            Value::Nil,
+            Value::Okay,
+            Value::Array(vec![text("x")]),
+            Value::Int(1),
+        ] {
             assert!(from_read(answer).is_empty());
         }
         assert!(from_claim(Value::Array(vec![Value::Int(1)])).is_empty());
@@ -167,7 +191,10 @@ mod tests {
 
     #[test]
     fn ids_read_back_as_written() {
-        let id = EntryId { ms: 1_731_000_000_000, seq: 7 };
+        let id = EntryId {
+            ms: 1_731_000_000_000,
+            seq: 7,
+        };
         assert_eq!(id.to_string().parse::<EntryId>().expect("reads"), id);
         assert!("17".parse::<EntryId>().is_err());
     }

@@ -40,12 +40,18 @@ pub enum QueueError {
 
 impl QueueError {
     pub(crate) fn unexpected(message: &str) -> Self {
-        Self::Rejected { code: Arc::from("ANSWER"), message: Arc::from(message) }
+        Self::Rejected {
+            code: Arc::from("ANSWER"),
+            message: Arc::from(message),
+        }
     }
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::NotReplicated { .. })
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Full(_) | Self::NotReplicated { .. }
+        )
     }
 
     /// Whether stream or consumer group are gone, as after Redis was emptied.
@@ -57,10 +63,13 @@ impl QueueError {
         match code {
             "OOM" => Self::Full(Arc::from(text)),
             "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" | "BUSY"
-            | "NOREPLICAS" | "NOAUTH" | "WRONGPASS" | "MOVED" | "ASK" | "EXECABORT" => {
+            | "NOREPLICAS" | "NOAUTH" | "WRONGPASS" | "MOVED" | "ASK" => {
                 Self::Unavailable(Arc::from(format!("{code} {text}")))
             }
-            _ => Self::Rejected { code: Arc::from(code), message: Arc::from(text) },
+            _ => Self::Rejected {
+                code: Arc::from(code),
+                message: Arc::from(text),
+            },
         }
     }
 }
@@ -106,16 +115,25 @@ pub(crate) enum Fate {
 impl Failure {
     /// Try again after the queue's back-off, until the attempts are used up.
     pub fn retry(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), fate: Fate::Retry }
+        Self {
+            reason: reason.into(),
+            fate: Fate::Retry,
+        }
     }
 
     /// Try again after `delay`, until the attempts are used up.
     pub fn retry_after(reason: impl Into<String>, delay: Duration) -> Self {
-        Self { reason: reason.into(), fate: Fate::RetryAfter(delay) }
+        Self {
+            reason: reason.into(),
+            fate: Fate::RetryAfter(delay),
+        }
     }
 
     /// Trying again is pointless: the entry goes to the dead entries at once.
     pub fn permanent(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), fate: Fate::Bury }
+        Self {
+            reason: reason.into(),
+            fate: Fate::Bury,
+        }
     }
 }

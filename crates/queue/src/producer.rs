@@ -74,7 +74,10 @@ struct Inner {
 
 impl fmt::Debug for Queue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Queue").field("options", &self.inner.options).finish_non_exhaustive()
+        formatter
+            .debug_struct("Queue")
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +92,11 @@ impl Queue {
         let keys = Arc::new(Keys::new(&options.prefix, &options.name));
         let (sender, receiver) = mpsc::channel(2 * GROUP_ENTRIES);
         // WAIT blocks its connection, so it must not stand before other commands.
-        let link = if options.wait_replicas > 0 { redis.dedicated(options.wait_timeout) } else { redis.clone() };
+        let link = if options.wait_replicas > 0 {
+            redis.dedicated(options.wait_timeout)
+        } else {
+            redis.clone()
+        };
         let writer = Writer {
             redis: link,
             keys: Arc::clone(&keys),
@@ -98,7 +105,15 @@ impl Queue {
             length: None,
         };
         tokio::spawn(writer.run(receiver));
-        Self { inner: Arc::new(Inner { redis, keys, options, clock, sender }) }
+        Self {
+            inner: Arc::new(Inner {
+                redis,
+                keys,
+                options,
+                clock,
+                sender,
+            }),
+        }
     }
 
     /// Adds one entry; `Ok` once Redis confirmed it.
@@ -116,7 +131,8 @@ impl Queue {
 
     /// Adds an entry that is handed out once the clock has reached `due`. Equal payloads stay apart.
     pub async fn push_at(&self, due: DateTime<Utc>, payload: Bytes) -> Result<(), QueueError> {
-        self.write(SmallVec::from_buf([Item::At(due.timestamp_millis(), payload)])).await
+        self.write(SmallVec::from_buf([Item::At(due.timestamp_millis(), payload)]))
+            .await
     }
 
     /// Adds many delayed entries; after an error some may have been added.
@@ -124,7 +140,9 @@ impl Queue {
         &self,
         items: impl IntoIterator<Item = (DateTime<Utc>, Bytes)>,
     ) -> Result<(), QueueError> {
-        let items = items.into_iter().map(|(due, payload)| Item::At(due.timestamp_millis(), payload));
+        let items = items
+            .into_iter()
+            .map(|(due, payload)| Item::At(due.timestamp_millis(), payload));
         self.write(items.collect()).await
     }
 
@@ -154,7 +172,11 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         let push = async {
             let request = Request { items, reply };
-            self.inner.sender.send(request).await.map_err(|_| QueueError::Closed)?;
+            self.inner
+                .sender
+                .send(request)
+                .await
+                .map_err(|_| QueueError::Closed)?;
             answer.await.map_err(|_| QueueError::Closed)?
         };
         match tokio::time::timeout(answer_limit * groups as u32, push).await {
@@ -217,7 +239,11 @@ impl Writer {
                     continue;
                 }
                 let owner = open.len();
-                open.push(Open { reply: Some(request.reply), left: request.items.len(), failed: None });
+                open.push(Open {
+                    reply: Some(request.reply),
+                    left: request.items.len(),
+                    failed: None,
+                });
                 items.extend(request.items.into_iter().map(|item| (owner, item)));
             }
             self.write_all(&items, &mut open).await;
@@ -253,7 +279,11 @@ impl Writer {
             Err(error) => return vec![Err(error); group.len()],
         };
         let (fitting, surplus) = group.split_at(room);
-        let mut outcomes = if fitting.is_empty() { Vec::new() } else { self.send(fitting).await };
+        let mut outcomes = if fitting.is_empty() {
+            Vec::new()
+        } else {
+            self.send(fitting).await
+        };
         let full = || QueueError::Full(Arc::from("the queue has reached its maximum length"));
         outcomes.extend(surplus.iter().map(|_| Err(full())));
         outcomes
@@ -266,10 +296,17 @@ impl Writer {
         }
         let replicas = self.options.wait_replicas;
         if replicas > 0 {
-            commands.cmd("WAIT").arg(replicas).arg(self.options.wait_timeout.as_millis() as u64);
+            commands
+                .cmd("WAIT")
+                .arg(replicas)
+                .arg(self.options.wait_timeout.as_millis() as u64);
         }
         if self.options.max_len.is_some() {
-            commands.cmd("XLEN").arg(&self.keys.stream).cmd("ZCARD").arg(&self.keys.delayed);
+            commands
+                .cmd("XLEN")
+                .arg(&self.keys.stream)
+                .cmd("ZCARD")
+                .arg(&self.keys.delayed);
         }
         let answers = match self.redis.pipeline(&commands).await {
             Ok(answers) if answers.len() == commands.len() => answers,
@@ -280,7 +317,10 @@ impl Writer {
         let mut lacking = None;
         if replicas > 0 {
             let reached = number_of(&after[0]).unwrap_or(0);
-            lacking = (reached < replicas).then_some(QueueError::NotReplicated { wanted: replicas, reached });
+            lacking = (reached < replicas).then_some(QueueError::NotReplicated {
+                wanted: replicas,
+                reached,
+            });
             after = &after[1..];
         }
         self.note_length(after);
@@ -296,13 +336,22 @@ impl Writer {
         match item {
             Item::Now(payload) => {
                 let mut command = Cmd::with_capacity(5, self.keys.stream.len() + payload.len() + 8);
-                command.arg("XADD").arg(&self.keys.stream).arg("*").arg("p").arg(payload.as_ref());
+                command
+                    .arg("XADD")
+                    .arg(&self.keys.stream)
+                    .arg("*")
+                    .arg("p")
+                    .arg(payload.as_ref());
                 command
             }
             Item::At(due, payload) => {
                 let member = self.stamper.member(payload);
                 let mut command = Cmd::with_capacity(4, self.keys.delayed.len() + member.len() + 32);
-                command.arg("ZADD").arg(&self.keys.delayed).arg(*due).arg(&member[..]);
+                command
+                    .arg("ZADD")
+                    .arg(&self.keys.delayed)
+                    .arg(*due)
+                    .arg(&member[..]);
                 command
             }
         }
@@ -310,7 +359,9 @@ impl Writer {
 
     /// How many of `wanted` entries still fit.
     async fn room(&mut self, wanted: usize) -> Result<usize, QueueError> {
-        let Some(max) = self.options.max_len else { return Ok(wanted) };
+        let Some(max) = self.options.max_len else {
+            return Ok(wanted);
+        };
         let fits = |length: Length| usize::try_from(max.saturating_sub(length.entries)).unwrap_or(usize::MAX);
         if let Some(length) = self.length
             && (fits(length) >= wanted || length.seen.elapsed() < LENGTH_AGE)
@@ -318,7 +369,11 @@ impl Writer {
             return Ok(fits(length).min(wanted));
         }
         let mut commands = Pipeline::new();
-        commands.cmd("XLEN").arg(&self.keys.stream).cmd("ZCARD").arg(&self.keys.delayed);
+        commands
+            .cmd("XLEN")
+            .arg(&self.keys.stream)
+            .cmd("ZCARD")
+            .arg(&self.keys.delayed);
         let answers = self.redis.pipeline(&commands).await?;
         self.note_length(&answers);
         let length = self.length.ok_or_else(|| QueueError::unexpected("no length"))?;
@@ -329,7 +384,10 @@ impl Writer {
     fn note_length(&mut self, answers: &[Value]) {
         let [stream, delayed] = answers else { return };
         if let (Some(stream), Some(delayed)) = (number_of::<u64>(stream), number_of::<u64>(delayed)) {
-            self.length = Some(Length { entries: stream + delayed, seen: Instant::now() });
+            self.length = Some(Length {
+                entries: stream + delayed,
+                seen: Instant::now(),
+            });
         }
     }
 }

@@ -39,7 +39,13 @@ impl Queue {
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let keys = self.keys();
         let mut commands = Pipeline::with_capacity(5);
-        commands.cmd("XLEN").arg(&keys.stream).cmd("ZCARD").arg(&keys.delayed).cmd("XLEN").arg(&keys.dead);
+        commands
+            .cmd("XLEN")
+            .arg(&keys.stream)
+            .cmd("ZCARD")
+            .arg(&keys.delayed)
+            .cmd("XLEN")
+            .arg(&keys.dead);
         commands.cmd("HGET").arg(&keys.counters).arg("dead_trimmed");
         commands.cmd("XINFO").arg("GROUPS").arg(&keys.stream);
         let answers = self.redis().pipeline(&commands).await?;
@@ -60,7 +66,11 @@ impl Queue {
             delayed: count(&delayed)?,
             dead: count(&dead)?,
             dead_trimmed: count(&trimmed)?,
-            oldest_waiting_ms: if waiting > 0 { self.oldest_waiting(group.last_delivered).await? } else { 0 },
+            oldest_waiting_ms: if waiting > 0 {
+                self.oldest_waiting(group.last_delivered).await?
+            } else {
+                0
+            },
             consumers: group.consumers,
         })
     }
@@ -69,11 +79,19 @@ impl Queue {
     async fn oldest_waiting(&self, last_delivered: Option<String>) -> Result<u64, QueueError> {
         let start = last_delivered.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut commands = Pipeline::with_capacity(2);
-        commands.cmd("XRANGE").arg(&self.keys().stream).arg(start).arg("+").arg("COUNT").arg(1);
+        commands
+            .cmd("XRANGE")
+            .arg(&self.keys().stream)
+            .arg(start)
+            .arg("+")
+            .arg("COUNT")
+            .arg(1);
         commands.cmd("TIME");
         let answers = self.redis().pipeline(&commands).await?;
         let age = match answers.as_slice() {
-            [Value::Array(found), Value::Array(time)] => found.first().and_then(first_id).zip(milliseconds(time)),
+            [Value::Array(found), Value::Array(time)] => {
+                found.first().and_then(first_id).zip(milliseconds(time))
+            }
             _ => None,
         };
         Ok(age.map_or(0, |(oldest, now)| now.saturating_sub(oldest)))
@@ -104,7 +122,9 @@ fn workers_group(groups: Value) -> Option<Group> {
                 (b"name", Value::BulkString(name)) => is_ours = name == GROUP.as_bytes(),
                 (b"consumers", value) => group.consumers = number_of(&value)?,
                 (b"pending", value) => group.pending = number_of(&value)?,
-                (b"last-delivered-id", Value::BulkString(id)) => group.last_delivered = String::from_utf8(id).ok(),
+                (b"last-delivered-id", Value::BulkString(id)) => {
+                    group.last_delivered = String::from_utf8(id).ok();
+                }
                 _ => {}
             }
         }

@@ -21,15 +21,21 @@ use crate::producer::Queue;
 ///
 /// All handlers of one call share one task, so they must not block; run several for more cores.
 /// For other layers, use [`Consumer::start`] with a `WorkerBuilder` as this function does.
-pub async fn run_worker<T, H, F, E>(queue: &Queue, options: WorkerOptions, handler: H, shutdown: CancellationToken)
-where
+pub async fn run_worker<T, H, F, E>(
+    queue: &Queue,
+    options: WorkerOptions,
+    handler: H,
+    shutdown: CancellationToken,
+) where
     T: Payload,
     H: Fn(Entry<T>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<BoxDynError> + Send + 'static,
 {
     let drain_limit = options.drain_limit;
-    let concurrency = options.concurrency.map(|most| ConcurrencyLimitLayer::new(most.max(1)));
+    let concurrency = options
+        .concurrency
+        .map(|most| ConcurrencyLimitLayer::new(most.max(1)));
     let (consumer, backend) = Consumer::start::<T>(queue, options, &shutdown);
     let handler = Arc::new(handler);
     // Called inside of the future, so that a panic before the first await is caught like any other.

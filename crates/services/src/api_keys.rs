@@ -75,7 +75,9 @@ pub struct CreatedApiKey {
 
 impl std::fmt::Debug for CreatedApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreatedApiKey").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("CreatedApiKey")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +111,11 @@ pub async fn create(
         "role",
         "must be project_viewer or project_admin",
     );
-    fields.check(new.expires_at.is_none_or(|until| until > at), "expires_at", "must lie in the future");
+    fields.check(
+        new.expires_at.is_none_or(|until| until > at),
+        "expires_at",
+        "must lie in the future",
+    );
     fields.finish()?;
 
     let txn = services.db.begin().await?;
@@ -147,7 +153,10 @@ pub(crate) async fn insert(
     db::api_keys::insert(txn, row).await?;
     let detail = serde_json::json!({"role": key.role, "expires_at": key.expires_at});
     record(txn, actor, at, "api_key.created", &key, detail).await?;
-    Ok(CreatedApiKey { key, clear: format!("LH.{mask}.{secret}") })
+    Ok(CreatedApiKey {
+        key,
+        clear: format!("LH.{mask}.{secret}"),
+    })
 }
 
 /// All keys of a project, newest first, revoked ones included.
@@ -168,13 +177,26 @@ pub async fn revoke(services: &Services, actor: &Actor, project: ProjectId, id: 
     actor.require(project, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let row = db::api_keys::lock(&txn, project.0, id.0).await?.ok_or(Error::NotFound("API key"))?;
+    let row = db::api_keys::lock(&txn, project.0, id.0)
+        .await?
+        .ok_or(Error::NotFound("API key"))?;
     if row.revoked_at.is_some() {
         return Ok(());
     }
-    let row = api_key::Model { revoked_at: Some(at), ..row };
+    let row = api_key::Model {
+        revoked_at: Some(at),
+        ..row
+    };
     db::api_keys::update(&txn, row.clone()).await?;
-    record(&txn, actor, at, "api_key.revoked", &row.into(), serde_json::json!({})).await?;
+    record(
+        &txn,
+        actor,
+        at,
+        "api_key.revoked",
+        &row.into(),
+        serde_json::json!({}),
+    )
+    .await?;
     txn.commit().await?;
     changed(services, project).await;
     Ok(())
@@ -186,18 +208,24 @@ pub async fn revoke(services: &Services, actor: &Actor, project: ProjectId, id: 
 /// [`Error::Unauthenticated`] for whatever is not a good key of a live project.
 pub async fn authenticate(services: &Services, token: &str, address: Option<String>) -> Result<Actor> {
     const REFUSED: Error = Error::Unauthenticated("authorization failed");
-    let (mask, secret) =
-        token.strip_prefix("LH.").and_then(|rest| rest.split_once('.')).ok_or(REFUSED)?;
+    let (mask, secret) = token
+        .strip_prefix("LH.")
+        .and_then(|rest| rest.split_once('.'))
+        .ok_or(REFUSED)?;
     if mask.len() != MASK_LENGTH || !mask.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(REFUSED);
     }
-    let row = db::api_keys::find_by_mask(services.db.orm(), mask).await?.ok_or(REFUSED)?;
+    let row = db::api_keys::find_by_mask(services.db.orm(), mask)
+        .await?
+        .ok_or(REFUSED)?;
     let proven: bool = Sha256::digest(secret).as_slice().ct_eq(&row.hash).into();
     let expired = row.expires_at.is_some_and(|until| until <= services.clock.now());
     if !proven || expired || row.revoked_at.is_some() {
         return Err(REFUSED);
     }
-    let role = Role::parse(&row.role).unwrap_or(Role::Viewer).min(Role::ProjectAdmin);
+    let role = Role::parse(&row.role)
+        .unwrap_or(Role::Viewer)
+        .min(Role::ProjectAdmin);
     Ok(Actor {
         kind: ActorKind::ApiKey(ApiKeyId(row.id)),
         label: format!("key {}", row.name),
@@ -208,7 +236,11 @@ pub async fn authenticate(services: &Services, token: &str, address: Option<Stri
 
 /// Letters and digits from the system's entropy.
 pub(crate) fn random_text(length: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(length)
+        .map(char::from)
+        .collect()
 }
 
 async fn record(

@@ -13,8 +13,13 @@ use crate::page::{Page, PageRequest};
 use crate::{Result, Services};
 
 /// Keys of which an audit row tells only that they changed.
-const CONFIDENTIAL: [&str; 5] =
-    ["authentication", "secret", "secrets", "slack_webhook_url", "teams_webhook_url"];
+const CONFIDENTIAL: [&str; 5] = [
+    "authentication",
+    "secret",
+    "secrets",
+    "slack_webhook_url",
+    "teams_webhook_url",
+];
 
 /// One change and who made it.
 #[derive(Clone, Debug, Serialize)]
@@ -136,7 +141,13 @@ pub(crate) async fn note(
     (subject, subject_id): (&str, Option<Uuid>),
 ) -> Result<()> {
     let txn = services.db.begin().await?;
-    let change = Change { action, project, subject, subject_id, detail: json!({}) };
+    let change = Change {
+        action,
+        project,
+        subject,
+        subject_id,
+        detail: json!({}),
+    };
     record(&txn, actor, services.clock.now(), change).await?;
     Ok(txn.commit().await?)
 }
@@ -154,7 +165,9 @@ pub fn difference(before: &impl Serialize, after: &impl Serialize) -> Value {
 
 fn compare(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
     let mut changes = Map::new();
-    let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
+    let keys = before
+        .keys()
+        .chain(after.keys().filter(|key| !before.contains_key(*key)));
     for key in keys {
         let from = before.get(key).unwrap_or(&Value::Null);
         let to = after.get(key).unwrap_or(&Value::Null);

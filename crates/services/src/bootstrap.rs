@@ -3,13 +3,13 @@
 use domain::id::OrganisationId;
 use domain::role::Role;
 
+use crate::Services;
 use crate::access::Actor;
 use crate::api_keys::{self, CreatedApiKey, NewApiKey};
 use crate::error::Result;
 use crate::organisations::{self, Organisation};
 use crate::projects::{self, NewProject, Project};
 use crate::users::{self, NewUser, User};
-use crate::Services;
 
 /// What things are called when nobody says.
 const DEFAULT_NAME: &str = "Default";
@@ -33,7 +33,9 @@ pub struct Bootstrap {
 
 impl std::fmt::Debug for Bootstrap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bootstrap").field("email", &self.email).finish_non_exhaustive()
+        f.debug_struct("Bootstrap")
+            .field("email", &self.email)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,11 +65,19 @@ pub async fn bootstrap(services: &Services, wanted: Bootstrap) -> Result<Bootstr
     let (project, mut api_key) = ensure_project(services, &actor, &wanted, organisation.id).await?;
     let has_key = db::api_keys::count_unrevoked(services.db.orm(), project.id.0).await? > 0;
     if api_key.is_none() && (wanted.new_api_key || !has_key) {
-        let new = NewApiKey { name: "bootstrap".to_owned(), ..NewApiKey::default() };
+        let new = NewApiKey {
+            name: "bootstrap".to_owned(),
+            ..NewApiKey::default()
+        };
         api_key = Some(api_keys::create(services, &actor, project.id, new).await?);
     }
     turn.commit().await?;
-    Ok(Bootstrapped { user, organisation, project, api_key })
+    Ok(Bootstrapped {
+        user,
+        organisation,
+        project,
+        api_key,
+    })
 }
 
 async fn ensure_user(services: &Services, actor: &Actor, wanted: &Bootstrap) -> Result<User> {

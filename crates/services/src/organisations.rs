@@ -6,12 +6,12 @@ use domain::id::{OrganisationId, ProjectId, UserId};
 use domain::role::Role;
 use serde::Serialize;
 
+use crate::Services;
 use crate::access::{Actor, Grants};
 use crate::audit::{self, Change};
 use crate::changed::now;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::Services;
 
 /// Owns projects, has members.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +26,11 @@ pub struct Organisation {
 
 impl From<organisation::Model> for Organisation {
     fn from(row: organisation::Model) -> Self {
-        Self { id: OrganisationId(row.id), name: row.name, created_at: row.created_at }
+        Self {
+            id: OrganisationId(row.id),
+            name: row.name,
+            created_at: row.created_at,
+        }
     }
 }
 
@@ -40,7 +44,12 @@ pub async fn create(services: &Services, actor: &Actor, name: &str) -> Result<Or
     let name = fields.name("name", name);
     fields.finish()?;
     let at = now(services);
-    let row = organisation::Model { id: OrganisationId::at(at).0, name, created_at: at, updated_at: at };
+    let row = organisation::Model {
+        id: OrganisationId::at(at).0,
+        name,
+        created_at: at,
+        updated_at: at,
+    };
     let txn = services.db.begin().await?;
     db::organisations::insert(&txn, row.clone()).await?;
     let change = Change {
@@ -66,7 +75,12 @@ pub async fn list(services: &Services, actor: &Actor) -> Result<Vec<Organisation
         (Grants::Instance, _) => None,
         (Grants::Projects(_), Some(user)) => {
             let memberships = db::organisations::memberships(conn, user.0).await?;
-            Some(memberships.into_iter().map(|m| m.organisation_id).collect::<Vec<_>>())
+            Some(
+                memberships
+                    .into_iter()
+                    .map(|m| m.organisation_id)
+                    .collect::<Vec<_>>(),
+            )
         }
         (Grants::Projects(_), None) => return Ok(Vec::new()),
     };
@@ -92,14 +106,19 @@ pub async fn add_member(
         return Err(Error::invalid("role", "must be project_viewer or project_admin"));
     }
     let conn = services.db.orm();
-    let person = db::users::find(conn, user.0).await?.ok_or(Error::NotFound("user"))?;
+    let person = db::users::find(conn, user.0)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
     if db::organisations::find(conn, organisation.0).await?.is_none() {
         return Err(Error::NotFound("organisation"));
     }
     if let Some(project) = project {
         let found = db::projects::find(conn, project.0).await?;
         if found.is_none_or(|found| found.organisation_id != organisation.0) {
-            return Err(Error::invalid("project_id", "is not a project of this organisation"));
+            return Err(Error::invalid(
+                "project_id",
+                "is not a project of this organisation",
+            ));
         }
     }
     let at = now(services);
@@ -143,5 +162,9 @@ pub(crate) async fn require_admin(
             && m.project_id.is_none()
             && Role::parse(&m.role).is_some_and(|role| role >= Role::ProjectAdmin)
     });
-    if rules { Ok(()) } else { Err(Error::Forbidden("only an admin of the organisation may do this")) }
+    if rules {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("only an admin of the organisation may do this"))
+    }
 }

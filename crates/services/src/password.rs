@@ -50,7 +50,9 @@ pub(crate) async fn verify(clear: &str, stored: Option<&str>) -> Result<bool> {
     let stored = stored.unwrap_or(NOBODY).to_owned();
     compute(move || {
         let parsed = PasswordHash::new(&stored).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Argon2::default().verify_password(clear.as_bytes(), &parsed).is_ok())
+        Ok(Argon2::default()
+            .verify_password(clear.as_bytes(), &parsed)
+            .is_ok())
     })
     .await
 }

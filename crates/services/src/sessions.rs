@@ -8,9 +8,9 @@ use domain::id::UserId;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::Services;
 use crate::access::Actor;
 use crate::error::{Error, Result};
-use crate::Services;
 
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,9 @@ pub async fn revoke_all(
     except: Option<&str>,
 ) -> Result<u64> {
     if actor.user() != Some(user) && actor.require_instance().is_err() {
-        return Err(Error::Forbidden("only an instance admin may end other people's sessions"));
+        return Err(Error::Forbidden(
+            "only an instance admin may end other people's sessions",
+        ));
     }
     let except = except.map(hash);
     Ok(db::sessions::delete_of_user(&services.db, user.0, except.as_ref().map(<[u8; 32]>::as_slice)).await?)

@@ -69,9 +69,9 @@ pub(crate) async fn take_try(services: &Services, subject: &str) -> Result<()> {
     let allowed = i32::try_from(options.failures_allowed.max(1)).unwrap_or(i32::MAX);
     match db::sign_in_failures::take(&services.db, subject, allowed, now, now + window).await? {
         None => Ok(()),
-        Some(until) => {
-            Err(Error::RateLimited { retry_after: (until - now).num_seconds().max(1).unsigned_abs() })
-        }
+        Some(until) => Err(Error::RateLimited {
+            retry_after: (until - now).num_seconds().max(1).unsigned_abs(),
+        }),
     }
 }
 
@@ -98,14 +98,23 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_count_as_one() {
-        assert_eq!(address_subject("2001:db8:1:2::1"), address_subject("2001:db8:1:2:ffff::9"));
-        assert_ne!(address_subject("2001:db8:1:2::1"), address_subject("2001:db8:1:3::1"));
+        assert_eq!(
+            address_subject("2001:db8:1:2::1"),
+            address_subject("2001:db8:1:2:ffff::9")
+        );
+        assert_ne!(
+            address_subject("2001:db8:1:2::1"),
+            address_subject("2001:db8:1:3::1")
+        );
         assert_eq!(address_subject("::ffff:192.0.2.7"), address_subject("192.0.2.7"));
     }
 
     #[test]
     fn an_account_counts_as_one_in_any_case_of_letters_and_is_not_readable() {
-        assert_eq!(account_subject("Ann@Example.com"), account_subject("ann@example.com"));
+        assert_eq!(
+            account_subject("Ann@Example.com"),
+            account_subject("ann@example.com")
+        );
         assert!(!account_subject("ann@example.com").contains("ann"));
     }
 }

@@ -83,9 +83,19 @@ impl Viewer {
         let grants = if self.user.instance_admin {
             Grants::Instance
         } else {
-            Grants::Projects(self.projects.iter().map(|project| (project.id, project.role)).collect())
+            Grants::Projects(
+                self.projects
+                    .iter()
+                    .map(|project| (project.id, project.role))
+                    .collect(),
+            )
         };
-        Actor { kind: ActorKind::User(self.user.id), label: self.user.email.clone(), address, grants }
+        Actor {
+            kind: ActorKind::User(self.user.id),
+            label: self.user.email.clone(),
+            address,
+            grants,
+        }
     }
 }
 
@@ -130,7 +140,9 @@ pub async fn create(services: &Services, actor: &Actor, new: NewUser) -> Result<
 /// [`Error::Forbidden`] for anybody else, [`Error::NotFound`].
 pub async fn find(services: &Services, actor: &Actor, id: UserId) -> Result<User> {
     require_self_or_instance(actor, id)?;
-    let row = db::users::find(services.db.orm(), id.0).await?.ok_or(Error::NotFound("user"))?;
+    let row = db::users::find(services.db.orm(), id.0)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
     Ok(row.into())
 }
 
@@ -161,7 +173,9 @@ pub async fn change_password(
     let mut fields = Fields::new();
     password::check(&mut fields, "password", new);
     fields.finish()?;
-    let user = db::users::find(services.db.orm(), id.0).await?.ok_or(Error::NotFound("user"))?;
+    let user = db::users::find(services.db.orm(), id.0)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
     if actor.user() == Some(id) {
         let subject = format!("password:{id}");
         sign_in::take_try(services, &subject).await?;
@@ -174,9 +188,21 @@ pub async fn change_password(
     let password_hash = password::hash(new).await?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let changed = user::Model { password_hash, updated_at: at, ..user };
+    let changed = user::Model {
+        password_hash,
+        updated_at: at,
+        ..user
+    };
     db::users::update(&txn, changed.clone()).await?;
-    record(&txn, actor, at, "user.password_changed", &changed.into(), serde_json::json!({})).await?;
+    record(
+        &txn,
+        actor,
+        at,
+        "user.password_changed",
+        &changed.into(),
+        serde_json::json!({}),
+    )
+    .await?;
     txn.commit().await?;
     db::sessions::delete_of_user(&services.db, id.0, None).await?;
     Ok(())
@@ -193,12 +219,18 @@ pub async fn viewer(services: &Services, id: UserId) -> Result<Viewer> {
         .filter(|user| user.disabled_at.is_none())
         .ok_or(Error::Unauthenticated("sign in again"))?
         .into();
-    let memberships =
-        if user.instance_admin { Vec::new() } else { db::organisations::memberships(conn, id.0).await? };
+    let memberships = if user.instance_admin {
+        Vec::new()
+    } else {
+        db::organisations::memberships(conn, id.0).await?
+    };
     let own: Option<Vec<_>> =
         (!user.instance_admin).then(|| memberships.iter().map(|m| m.organisation_id).collect());
     let organisations = db::organisations::list(conn, own.as_deref()).await?;
-    let scope = ProjectScope { ids: None, organisations: own };
+    let scope = ProjectScope {
+        ids: None,
+        organisations: own,
+    };
     let projects = db::projects::list(conn, &scope).await?;
     let projects = projects.into_iter().filter_map(|project| {
         let role = if user.instance_admin {
@@ -232,7 +264,11 @@ fn role_in(memberships: &[member::Model], organisation: uuid::Uuid, project: uui
 }
 
 fn require_self_or_instance(actor: &Actor, id: UserId) -> Result<()> {
-    if actor.user() == Some(id) { Ok(()) } else { actor.require_instance() }
+    if actor.user() == Some(id) {
+        Ok(())
+    } else {
+        actor.require_instance()
+    }
 }
 
 fn email_taken(error: db::DbError) -> Error {
@@ -252,8 +288,13 @@ async fn record(
     user: &User,
     detail: serde_json::Value,
 ) -> Result<()> {
-    let change =
-        Change { action, project: None, subject: &user.email, subject_id: Some(user.id.0), detail };
+    let change = Change {
+        action,
+        project: None,
+        subject: &user.email,
+        subject_id: Some(user.id.0),
+        detail,
+    };
     audit::record(txn, actor, at, change).await
 }
 

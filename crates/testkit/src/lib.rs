@@ -1,1 +1,13 @@
-//! testkit
+//! Test support: real stores, receivers and builders, for the tests of every crate.
+//!
+//! May import: everything below the edges; only tests import it.
+
+pub mod database;
+pub mod gateway;
+pub mod receiver;
+mod stores;
+
+pub use database::{TestDb, database};
+pub use gateway::{Gateway, Setup};
+pub use receiver::{Received, Receiver, Reply};
+pub use stores::redis_url;

@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, command: Bootstrap, format: Output) -> 
         new_api_key: command.new_key,
     };
     let made = services::bootstrap::bootstrap(&services, wanted).await?;
-    let key = made.api_key.as_ref().map(|key| key.key.clone());
+    let key = made.api_key.as_ref().map(|key| key.clear.clone());
     if format == Output::Json {
         return print_json(&json!({
             "user": { "uid": made.user.id, "email": made.user.email, "role": Role::InstanceAdmin.as_str() },

@@ -79,8 +79,8 @@ pub(super) async fn run(config: &Config, command: Demo) -> Outcome {
 }
 
 async fn find_project(services: &Services, actor: &Actor, name: &str) -> Result<ProjectId, Failure> {
-    let found = projects::list(services, actor, None).await?.into_iter().find(|project| project.name == name);
-    found.map(|project| project.id).ok_or_else(|| {
+    let found = projects::list(services, actor, None).await?.into_iter().find(|p| p.project.name == name);
+    found.map(|found| found.project.id).ok_or_else(|| {
         Failure::BadArguments(format!("there is no project {name}; `longhaul bootstrap --project {name}` makes it"))
     })
 }
@@ -105,7 +105,7 @@ async fn endpoint(
     let endpoint = endpoints::create(services, actor, project, new).await?;
     let subscription = NewSubscription {
         name: format!("Everything to {name}"),
-        endpoint_id: Some(endpoint.id),
+        endpoint_id: endpoint.id.to_string(),
         ..NewSubscription::default()
     };
     services::subscriptions::create(services, actor, project, subscription).await?;

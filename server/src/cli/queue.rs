@@ -1,8 +1,8 @@
 //! `longhaul queue`: depth of the queues, and their dead entries.
 
 use clap::{Args, Subcommand};
-use queue::{Queue, Redrive};
-use serde_json::json;
+use queue::{DeadEntry, EntryId, Queue, QueueStats, Redrive};
+use serde_json::{Value, json};
 use services::queues::Queues;
 
 use super::{Failure, Outcome, Output, print_json};
@@ -60,7 +60,7 @@ fn named<'a>(queues: &'a Queues, name: &str) -> Result<&'a Queue, Failure> {
 async fn stats(queues: &Queues, format: Output) -> Outcome {
     let (events, deliveries) = (queues.events.stats().await?, queues.deliveries.stats().await?);
     if format == Output::Json {
-        return print_json(&json!({ "events": events, "deliveries": deliveries }));
+        return print_json(&json!({ "events": stats_json(&events), "deliveries": stats_json(&deliveries) }));
     }
     println!("{:<12} {:>10} {:>10} {:>10} {:>8} {:>10}", "queue", "waiting", "in flight", "delayed", "dead", "oldest ms");
     for (name, stats) in [("events", events), ("deliveries", deliveries)] {
@@ -70,7 +70,7 @@ async fn stats(queues: &Queues, format: Output) -> Outcome {
             stats.in_flight,
             stats.delayed,
             stats.dead,
-            stats.oldest_waiting_ms.unwrap_or(0)
+            stats.oldest_waiting_ms
         );
     }
     Ok(())
@@ -79,7 +79,7 @@ async fn stats(queues: &Queues, format: Output) -> Outcome {
 async fn dead(queue: &Queue, limit: usize, format: Output) -> Outcome {
     let entries = queue.dead_list(limit, None).await?;
     if format == Output::Json {
-        return print_json(&entries);
+        return print_json(&entries.iter().map(dead_json).collect::<Vec<_>>());
     }
     if entries.is_empty() {
         println!("No dead entries.");
@@ -91,7 +91,7 @@ async fn dead(queue: &Queue, limit: usize, format: Output) -> Outcome {
 }
 
 async fn redrive(queue: &Queue, ids: &[String], limit: usize, format: Output) -> Outcome {
-    let parsed = ids.iter().map(|id| id.parse()).collect::<Result<Vec<_>, _>>();
+    let parsed = ids.iter().map(|id| id.parse::<EntryId>()).collect::<Result<Vec<_>, _>>();
     let ids = parsed.map_err(|error| Failure::BadArguments(error.to_string()))?;
     let which = if ids.is_empty() { Redrive::All } else { Redrive::Ids(ids) };
     let n = queue.dead_redrive(which, limit).await?;
@@ -100,4 +100,26 @@ async fn redrive(queue: &Queue, ids: &[String], limit: usize, format: Output) ->
     }
     println!("{n} entries are back at work.");
     Ok(())
+}
+
+fn stats_json(stats: &QueueStats) -> Value {
+    json!({
+        "waiting": stats.waiting,
+        "in_flight": stats.in_flight,
+        "delayed": stats.delayed,
+        "dead": stats.dead,
+        "dead_trimmed": stats.dead_trimmed,
+        "oldest_waiting_ms": stats.oldest_waiting_ms,
+        "consumers": stats.consumers,
+    })
+}
+
+fn dead_json(entry: &DeadEntry) -> Value {
+    json!({
+        "id": entry.id.to_string(),
+        "died_at": entry.died_at,
+        "attempts": entry.attempts,
+        "reason": entry.reason,
+        "payload_bytes": entry.payload.len(),
+    })
 }

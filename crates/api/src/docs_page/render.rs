@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 
 /// The whole page.
-pub fn page(document: &Value) -> String {
+pub(super) fn page(document: &Value) -> String {
     let tags: Vec<&Value> = items(&document["tags"]).collect();
     let mut html = String::with_capacity(256 * 1024);
     html.push_str(
@@ -19,7 +19,10 @@ pub fn page(document: &Value) -> String {
     );
     for tag in &tags {
         let name = text(&tag["name"]);
-        put(&mut html, format_args!("<li><a href=\"#{}\">{}</a></li>", anchor(name), escape(name)));
+        put(
+            &mut html,
+            format_args!("<li><a href=\"#{}\">{}</a></li>", anchor(name), escape(name)),
+        );
     }
     html.push_str("<li><a href=\"#schemas\">Schemas</a></li></ul></nav><main>");
     head(&mut html, document);
@@ -33,17 +36,34 @@ pub fn page(document: &Value) -> String {
 
 fn head(html: &mut String, document: &Value) {
     let info = &document["info"];
-    put(html, format_args!("<h1>{} API <small>{}</small></h1>", escape(text(&info["title"])), escape(text(&info["version"]))));
+    put(
+        html,
+        format_args!(
+            "<h1>{} API <small>{}</small></h1>",
+            escape(text(&info["title"])),
+            escape(text(&info["version"]))
+        ),
+    );
     for paragraph in text(&info["description"]).split("\n\n") {
         put(html, format_args!("<p>{}</p>", inline(paragraph)));
     }
-    html.push_str("<p>The document itself: <a href=\"/api/openapi.json\">openapi.json</a> (OpenAPI 3.1).</p>");
+    html.push_str(
+        "<p>The document itself: <a href=\"/api/openapi.json\">openapi.json</a> (OpenAPI 3.1).</p>",
+    );
 }
 
 /// The operations of one tag.
 fn section(html: &mut String, document: &Value, tag: &Value) {
     let name = text(&tag["name"]);
-    put(html, format_args!("<section id=\"{0}\"><h2>{1}</h2><p>{2}</p>", anchor(name), escape(name), inline(text(&tag["description"]))));
+    put(
+        html,
+        format_args!(
+            "<section id=\"{0}\"><h2>{1}</h2><p>{2}</p>",
+            anchor(name),
+            escape(name),
+            inline(text(&tag["description"]))
+        ),
+    );
     for (path, item) in fields(&document["paths"]) {
         for method in METHODS {
             let operation = &item[method];
@@ -68,13 +88,21 @@ fn operation(html: &mut String, path: &str, method: &str, item: &Value, operatio
             inline(text(&operation["description"])),
         ),
     );
-    let parameters: Vec<&Value> = items(&item["parameters"]).chain(items(&operation["parameters"])).collect();
+    let parameters: Vec<&Value> = items(&item["parameters"])
+        .chain(items(&operation["parameters"]))
+        .collect();
     if !parameters.is_empty() {
         html.push_str("<h3>Parameters</h3>");
         table_start(html);
         for parameter in parameters {
             let required = parameter["required"] == true;
-            row(html, text(&parameter["name"]), &parameter["schema"], required, text(&parameter["description"]));
+            row(
+                html,
+                text(&parameter["name"]),
+                &parameter["schema"],
+                required,
+                text(&parameter["description"]),
+            );
         }
         html.push_str("</tbody></table>");
     }
@@ -89,7 +117,10 @@ fn operation(html: &mut String, path: &str, method: &str, item: &Value, operatio
             Some(_) => "<a href=\"#Failure\">Failure</a>".to_owned(),
             None => type_of(schema),
         };
-        put(html, format_args!("<li><code>{}</code> {shape}</li>", escape(status)));
+        put(
+            html,
+            format_args!("<li><code>{}</code> {shape}</li>", escape(status)),
+        );
     }
     html.push_str("</ul></div></details>");
 }
@@ -98,7 +129,15 @@ fn operation(html: &mut String, path: &str, method: &str, item: &Value, operatio
 fn schemas(html: &mut String, document: &Value) {
     html.push_str("<section id=\"schemas\"><h2>Schemas</h2>");
     for (name, schema) in fields(&document["components"]["schemas"]) {
-        put(html, format_args!("<article id=\"{}\"><h3>{}</h3><p>{}</p>", escape(name), escape(name), inline(text(&schema["description"]))));
+        put(
+            html,
+            format_args!(
+                "<article id=\"{}\"><h3>{}</h3><p>{}</p>",
+                escape(name),
+                escape(name),
+                inline(text(&schema["description"]))
+            ),
+        );
         let properties = &schema["properties"];
         let parts: Vec<&Value> = items(&schema["allOf"]).collect();
         if properties.is_object() || !parts.is_empty() {
@@ -165,15 +204,19 @@ fn type_of(schema: &Value) -> String {
     });
     let mut word = words.collect::<Vec<_>>().join(" or ");
     if let Some(format) = schema["format"].as_str() {
-        put(&mut word, format_args!(" <span class=\"quiet\">{}</span>", escape(format)));
+        put(
+            &mut word,
+            format_args!(" <span class=\"quiet\">{}</span>", escape(format)),
+        );
     }
     word
 }
 
 /// The fields of a shape without a name.
 fn shape(properties: &Value) -> String {
-    let parts: Vec<String> =
-        fields(properties).map(|(name, schema)| format!("{}: {}", escape(name), type_of(schema))).collect();
+    let parts: Vec<String> = fields(properties)
+        .map(|(name, schema)| format!("{}: {}", escape(name), type_of(schema)))
+        .collect();
     format!("{{ {} }}", parts.join(", "))
 }
 
@@ -209,7 +252,10 @@ fn inline(paragraph: &str) -> String {
 
 /// Text that is safe between tags and in quoted attributes.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn put(html: &mut String, parts: std::fmt::Arguments<'_>) {
@@ -232,7 +278,10 @@ mod tests {
         });
         let html = page(&document);
         for bad in ["<b>", "<i>", "<u>", "<y>", "Get\"X"] {
-            assert!(!html.contains(&format!("{bad} ")) && !html.contains(&format!(">{bad}<")), "{bad}");
+            assert!(
+                !html.contains(&format!("{bad} ")) && !html.contains(&format!(">{bad}<")),
+                "{bad}"
+            );
         }
         assert!(html.contains("<code>&lt;i&gt;</code>"));
     }
@@ -240,7 +289,13 @@ mod tests {
     #[test]
     fn types_are_told_in_words() {
         assert_eq!(type_of(&json!({"type": ["string", "null"]})), "string or null");
-        assert_eq!(type_of(&json!({"type": "array", "items": {"type": "integer"}})), "list of integer");
-        assert_eq!(type_of(&json!({"$ref": "#/components/schemas/A"})), "<a href=\"#A\">A</a>");
+        assert_eq!(
+            type_of(&json!({"type": "array", "items": {"type": "integer"}})),
+            "list of integer"
+        );
+        assert_eq!(
+            type_of(&json!({"$ref": "#/components/schemas/A"})),
+            "<a href=\"#A\">A</a>"
+        );
     }
 }

@@ -162,9 +162,15 @@ impl<'a> TryFrom<EventRequest<'a>> for Incoming<'a> {
     type Error = ApiError;
 
     fn try_from(request: EventRequest<'a>) -> ApiResult<Self> {
-        let endpoint = [request.endpoint_id, request.app_id].into_iter().flatten().find(|id| !id.0.is_empty());
+        let endpoint = [request.endpoint_id, request.app_id]
+            .into_iter()
+            .flatten()
+            .find(|id| !id.0.is_empty());
         let endpoint = endpoint.ok_or_else(|| ApiError::invalid("endpoint_id", "is required"))?;
-        let id = endpoint.0.parse().map_err(|_| ApiError::invalid("endpoint_id", "must be the id of an endpoint"))?;
+        let id = endpoint
+            .0
+            .parse()
+            .map_err(|_| ApiError::invalid("endpoint_id", "must be the id of an endpoint"))?;
         Ok(Self {
             target: Target::Endpoint(id),
             event_type: request.event_type.0,
@@ -205,8 +211,12 @@ impl<'a> TryFrom<BroadcastRequest<'a>> for Incoming<'a> {
 
 /// Sends an event to the subscriptions of one endpoint.
 #[utoipa::path(post, path = "/api/v1/projects/{projectID}/events", operation_id = "CreateEndpointEvent",
-    tag = "Events", request_body = EventRequest, responses((status = 201, body = Envelope<AcceptedResponse>)))]
-pub async fn create(State(state): State<ApiState>, place: InProject, request: Request) -> ApiResult<Response> {
+    tag = "Events", request_body = EventRequest<'_>, responses((status = 201, body = Envelope<AcceptedResponse>)))]
+pub async fn create(
+    State(state): State<ApiState>,
+    place: InProject,
+    request: Request,
+) -> ApiResult<Response> {
     let bytes = body::read_json(request, state.body_limit()).await?;
     let request: EventRequest<'_> = body::parse_borrowed(body::text(&bytes)?)?;
     accept(&state, &place, &bytes, request.try_into()?).await
@@ -214,8 +224,12 @@ pub async fn create(State(state): State<ApiState>, place: InProject, request: Re
 
 /// Sends an event to all endpoints of one owner.
 #[utoipa::path(post, path = "/api/v1/projects/{projectID}/events/fanout", operation_id = "CreateEndpointFanoutEvent",
-    tag = "Events", request_body = FanoutRequest, responses((status = 201, body = Envelope<AcceptedResponse>)))]
-pub async fn fanout(State(state): State<ApiState>, place: InProject, request: Request) -> ApiResult<Response> {
+    tag = "Events", request_body = FanoutRequest<'_>, responses((status = 201, body = Envelope<AcceptedResponse>)))]
+pub async fn fanout(
+    State(state): State<ApiState>,
+    place: InProject,
+    request: Request,
+) -> ApiResult<Response> {
     let bytes = body::read_json(request, state.body_limit()).await?;
     let request: FanoutRequest<'_> = body::parse_borrowed(body::text(&bytes)?)?;
     accept(&state, &place, &bytes, request.try_into()?).await
@@ -223,15 +237,28 @@ pub async fn fanout(State(state): State<ApiState>, place: InProject, request: Re
 
 /// Sends an event to every subscription of the project.
 #[utoipa::path(post, path = "/api/v1/projects/{projectID}/events/broadcast", operation_id = "CreateBroadcastEvent",
-    tag = "Events", request_body = BroadcastRequest, responses((status = 201, body = Envelope<AcceptedResponse>)))]
-pub async fn broadcast(State(state): State<ApiState>, place: InProject, request: Request) -> ApiResult<Response> {
+    tag = "Events", request_body = BroadcastRequest<'_>, responses((status = 201, body = Envelope<AcceptedResponse>)))]
+pub async fn broadcast(
+    State(state): State<ApiState>,
+    place: InProject,
+    request: Request,
+) -> ApiResult<Response> {
     let bytes = body::read_json(request, state.body_limit()).await?;
     let request: BroadcastRequest<'_> = body::parse_borrowed(body::text(&bytes)?)?;
     accept(&state, &place, &bytes, request.try_into()?).await
 }
 
-async fn accept(state: &ApiState, place: &InProject, bytes: &Bytes, incoming: Incoming<'_>) -> ApiResult<Response> {
-    let key = incoming.idempotency_key.as_ref().map(|key| key.0.as_ref()).filter(|key| !key.is_empty());
+async fn accept(
+    state: &ApiState,
+    place: &InProject,
+    bytes: &Bytes,
+    incoming: Incoming<'_>,
+) -> ApiResult<Response> {
+    let key = incoming
+        .idempotency_key
+        .as_ref()
+        .map(|key| key.0.as_ref())
+        .filter(|key| !key.is_empty());
     if key.is_some_and(|key| key.contains('\0')) {
         return Err(ApiError::invalid("idempotency_key", NUL_REASON));
     }
@@ -246,14 +273,24 @@ async fn accept(state: &ApiState, place: &InProject, bytes: &Bytes, incoming: In
         idempotency_key: key,
     };
     let accepted = services::ingest::accept(&state.services, &place.actor, place.project, new).await?;
-    Ok(accepted_response(accepted.id, if accepted.duplicate { DUPLICATE } else { QUEUED }))
+    Ok(accepted_response(
+        accepted.id,
+        if accepted.duplicate { DUPLICATE } else { QUEUED },
+    ))
 }
 
 /// The envelope with the event's id, put together without a serialiser. `message` needs no escapes.
 fn accepted_response(id: EventId, message: &str) -> Response {
     let mut uid = Uuid::encode_buffer();
     let uid = id.0.hyphenated().encode_lower(&mut uid);
-    let body = ["{\"status\":true,\"message\":\"", message, "\",\"data\":{\"uid\":\"", uid, "\"}}"].concat();
+    let body = [
+        "{\"status\":true,\"message\":\"",
+        message,
+        "\",\"data\":{\"uid\":\"",
+        uid,
+        "\"}}",
+    ]
+    .concat();
     json(StatusCode::CREATED, body)
 }
 
@@ -279,7 +316,11 @@ mod tests {
         let incoming = Incoming::try_from(request).expect("has a target");
         assert!(matches!(incoming.event_type, Cow::Borrowed("a.b")));
         assert_eq!(incoming.data.get(), r#"{"n":1.50, "t":"\u00e9"}"#);
-        assert!(body.as_bytes().as_ptr_range().contains(&incoming.data.get().as_ptr()));
+        assert!(
+            body.as_bytes()
+                .as_ptr_range()
+                .contains(&incoming.data.get().as_ptr())
+        );
     }
 
     #[test]
@@ -287,22 +328,50 @@ mod tests {
         let id = "01932b0c-0000-7000-8000-000000000001";
         for (body, start) in [
             ("{}".to_owned(), "event_type:is required"),
-            (r#"{"event_type":"a","data":1}"#.to_owned(), "endpoint_id:is required"),
-            (r#"{"event_type":"a","data":1,"endpoint_id":"x"}"#.to_owned(), "endpoint_id:must be"),
-            (format!(r#"{{"event_type":"a","endpoint_id":"{id}"}}"#), "data:is required"),
-            (format!(r#"{{"event_type":7,"data":1,"endpoint_id":"{id}"}}"#), "event_type:invalid type"),
-            (format!(r#"{{"event_type":"a","data":1,"endpoint_id":"{id}","custom_headers":{{"a":1}}}}"#), "custom_headers"),
-            (format!(r#"{{"event_type":"a","data":{{]}},"endpoint_id":"{id}"}}"#), "body:not valid JSON"),
+            (
+                r#"{"event_type":"a","data":1}"#.to_owned(),
+                "endpoint_id:is required",
+            ),
+            (
+                r#"{"event_type":"a","data":1,"endpoint_id":"x"}"#.to_owned(),
+                "endpoint_id:must be",
+            ),
+            (
+                format!(r#"{{"event_type":"a","endpoint_id":"{id}"}}"#),
+                "data:is required",
+            ),
+            (
+                format!(r#"{{"event_type":7,"data":1,"endpoint_id":"{id}"}}"#),
+                "event_type:invalid type",
+            ),
+            (
+                format!(r#"{{"event_type":"a","data":1,"endpoint_id":"{id}","custom_headers":{{"a":1}}}}"#),
+                "custom_headers",
+            ),
+            (
+                format!(r#"{{"event_type":"a","data":{{]}},"endpoint_id":"{id}"}}"#),
+                "body:not valid JSON",
+            ),
         ] {
             let message = refusal::<EventRequest<'_>>(&body);
             assert!(message.starts_with(start), "{message}");
         }
-        assert!(refusal::<FanoutRequest<'_>>(r#"{"event_type":"a","data":1}"#).starts_with("owner_id:is required"));
+        assert!(
+            refusal::<FanoutRequest<'_>>(r#"{"event_type":"a","data":1}"#)
+                .starts_with("owner_id:is required")
+        );
     }
 
     #[test]
     fn a_deep_payload_is_refused() {
-        let body = format!(r#"{{"event_type":"a","data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert_eq!(refusal::<BroadcastRequest<'_>>(&body), "data:nested deeper than 100 levels");
+        let body = format!(
+            r#"{{"event_type":"a","data":{}{}}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
+        assert_eq!(
+            refusal::<BroadcastRequest<'_>>(&body),
+            "data:nested deeper than 100 levels"
+        );
     }
 }

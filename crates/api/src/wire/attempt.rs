@@ -52,7 +52,9 @@ pub struct DeliveryAttemptResponse {
 impl DeliveryAttemptResponse {
     /// The attempt of a delivery to `endpoint`.
     pub fn new(attempt: Attempt, endpoint: EndpointId) -> Self {
-        let code = attempt.http_status.and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
+        let code = attempt
+            .http_status
+            .and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
         let responded_at = attempt.requested_at + TimeDelta::microseconds(attempt.duration_us.into());
         Self {
             uid: attempt.id.0,

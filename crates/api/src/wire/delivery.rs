@@ -103,23 +103,44 @@ pub struct DeliveryMetadataResponse {
 
 impl EventDeliveryResponse {
     /// The delivery of a project, with its event where that was read as well.
-    pub fn new(delivery: Delivery, event: Option<Event>, project: Option<&catalog::Project>, longest: u32) -> Self {
+    pub fn new(
+        delivery: Delivery,
+        event: Option<Event>,
+        project: Option<&catalog::Project>,
+        longest: u32,
+    ) -> Self {
         let endpoint = EndpointBriefResponse::of(delivery.endpoint_id, project);
         let subscription = project
-            .and_then(|project| project.subscriptions.iter().find(|one| Some(one.id) == delivery.subscription_id))
+            .and_then(|project| {
+                project
+                    .subscriptions
+                    .iter()
+                    .find(|one| Some(one.id) == delivery.subscription_id)
+            })
             .map(AsRef::as_ref);
         let (headers, key, text) = event.map_or_else(Default::default, |event| {
-            (headers(event.headers.as_deref()), event.idempotency_key.unwrap_or_default(), event.payload)
+            (
+                headers(event.headers.as_deref()),
+                event.idempotency_key.unwrap_or_default(),
+                event.payload,
+            )
         });
-        let latency = delivery.latency_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
-        let metadata = DeliveryMetadataResponse::new(&delivery, text, policy(&delivery, subscription, project), longest);
+        let latency = delivery
+            .latency_ms
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map(Duration::from_millis);
+        let metadata =
+            DeliveryMetadataResponse::new(&delivery, text, policy(&delivery, subscription, project), longest);
         Self {
             uid: delivery.id.0,
             project_id: delivery.project_id.0,
             event_id: delivery.event_id.0,
             endpoint_id: delivery.endpoint_id.0,
             device_id: "",
-            subscription_id: delivery.subscription_id.map(|id| id.to_string()).unwrap_or_default(),
+            subscription_id: delivery
+                .subscription_id
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
             headers,
             target_url: endpoint.url().to_owned(),
             url_query_params: "",
@@ -131,7 +152,11 @@ impl EventDeliveryResponse {
                 event_type: delivery.event_type.clone(),
             },
             event_type: delivery.event_type,
-            delivery_mode: if subscription.is_some_and(|s| s.at_most_once) { "at_most_once" } else { "at_least_once" },
+            delivery_mode: if subscription.is_some_and(|s| s.at_most_once) {
+                "at_most_once"
+            } else {
+                "at_least_once"
+            },
             endpoint_metadata: endpoint,
             source_metadata: None,
             device_metadata: None,
@@ -153,8 +178,15 @@ fn policy(
     subscription: Option<&catalog::Subscription>,
     project: Option<&catalog::Project>,
 ) -> RetryPolicy {
-    let frozen = delivery.retry.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let today = || subscription.and_then(|one| one.retry.clone()).or_else(|| project.map(|one| one.retry.clone()));
+    let frozen = delivery
+        .retry
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let today = || {
+        subscription
+            .and_then(|one| one.retry.clone())
+            .or_else(|| project.map(|one| one.retry.clone()))
+    };
     frozen.or_else(today).unwrap_or_default()
 }
 
@@ -163,7 +195,11 @@ impl DeliveryMetadataResponse {
         let retry_limit = policy.limit();
         let (strategy, interval_seconds, max_retry_seconds) = match policy {
             RetryPolicy::Linear { interval_seconds, .. } => ("linear", interval_seconds, longest),
-            RetryPolicy::Exponential { base_seconds, max_seconds, .. } => ("exponential", base_seconds, max_seconds),
+            RetryPolicy::Exponential {
+                base_seconds,
+                max_seconds,
+                ..
+            } => ("exponential", base_seconds, max_seconds),
             RetryPolicy::List { seconds } => ("list", seconds.first().copied().unwrap_or(0), longest),
         };
         let waits = matches!(delivery.state, DeliveryState::Scheduled | DeliveryState::Retry);

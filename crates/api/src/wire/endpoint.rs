@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::catalog;
 use services::endpoints::{
-    ApiKeyInput, Authentication, AuthenticationInput, BasicAuthInput, Endpoint, EndpointSecret, EndpointUpdate,
-    NewEndpoint, SignatureFormat,
+    ApiKeyInput, Authentication, AuthenticationInput, BasicAuthInput, Endpoint, EndpointSecret,
+    EndpointUpdate, NewEndpoint, SignatureFormat,
 };
 use services::patch::Patch;
 use services::subscriptions::EndpointBrief;
@@ -265,9 +265,13 @@ impl EndpointBriefResponse {
                 owner_id: endpoint.owner_id.clone().unwrap_or_default(),
                 status: endpoint.state.as_str(),
             },
-            None => {
-                Self { uid: id.0, name: String::new(), url: String::new(), owner_id: String::new(), status: "" }
-            }
+            None => Self {
+                uid: id.0,
+                name: String::new(),
+                url: String::new(),
+                owner_id: String::new(),
+                status: "",
+            },
         }
     }
 
@@ -302,7 +306,9 @@ pub enum SecondsResponse {
 impl SecondsResponse {
     fn new(seconds: u32, version: Version) -> Self {
         if version.has_text_durations() {
-            Self::Text(domain::duration::format(std::time::Duration::from_secs(seconds.into())))
+            Self::Text(domain::duration::format(std::time::Duration::from_secs(
+                seconds.into(),
+            )))
         } else {
             Self::Number(seconds)
         }
@@ -318,7 +324,9 @@ impl EndpointRequest {
             secret: given(self.secret),
             owner_id: given(self.owner_id),
             description: self.description.unwrap_or_default(),
-            advanced_signatures: self.advanced_signatures.or(version.has_text_durations().then_some(false)),
+            advanced_signatures: self
+                .advanced_signatures
+                .or(version.has_text_durations().then_some(false)),
             signature_format: given(self.signature_format),
             support_email: self.support_email.unwrap_or_default(),
             slack_webhook_url: self.slack_webhook_url.unwrap_or_default(),
@@ -327,7 +335,10 @@ impl EndpointRequest {
             rate_limit: self.rate_limit,
             rate_limit_duration: self.rate_limit_duration.map(|seconds| seconds.0),
             content_type: given(self.content_type),
-            authentication: self.authentication.filter(|given| !given.is_blank()).map(Into::into),
+            authentication: self
+                .authentication
+                .filter(|given| !given.is_blank())
+                .map(Into::into),
             mtls_client_cert: self.mtls_client_cert.filter(|cert| !cert.is_null()),
         }
     }
@@ -373,12 +384,14 @@ impl From<AuthenticationRequest> for AuthenticationInput {
     fn from(request: AuthenticationRequest) -> Self {
         Self {
             kind: request.kind,
-            api_key: request
-                .api_key
-                .map(|key| ApiKeyInput { header_name: key.header_name, header_value: key.header_value }),
-            basic_auth: request
-                .basic_auth
-                .map(|basic| BasicAuthInput { username: basic.username, password: basic.password }),
+            api_key: request.api_key.map(|key| ApiKeyInput {
+                header_name: key.header_name,
+                header_value: key.header_value,
+            }),
+            basic_auth: request.basic_auth.map(|basic| BasicAuthInput {
+                username: basic.username,
+                password: basic.password,
+            }),
             oauth2: request.oauth2,
         }
     }
@@ -387,9 +400,15 @@ impl From<AuthenticationRequest> for AuthenticationInput {
 impl From<Authentication> for AuthenticationResponse {
     fn from(authentication: Authentication) -> Self {
         match authentication {
-            Authentication::ApiKey { header_name, header_value } => Self {
+            Authentication::ApiKey {
+                header_name,
+                header_value,
+            } => Self {
                 kind: "api_key",
-                api_key: Some(HeaderKey { header_name, header_value }),
+                api_key: Some(HeaderKey {
+                    header_name,
+                    header_value,
+                }),
                 basic_auth: None,
                 oauth2: None,
             },
@@ -420,8 +439,11 @@ impl EndpointResponse {
     /// The endpoint as `version` shows it.
     pub fn new(endpoint: Endpoint, version: Version) -> Self {
         let (name, url) = (Some(endpoint.name), Some(endpoint.url));
-        let (name, url, title, target_url) =
-            if version.has_titles() { (None, None, name, url) } else { (name, url, None, None) };
+        let (name, url, title, target_url) = if version.has_titles() {
+            (None, None, name, url)
+        } else {
+            (name, url, None, None)
+        };
         Self {
             uid: endpoint.id.0,
             project_id: endpoint.project_id.0,

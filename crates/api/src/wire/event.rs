@@ -75,7 +75,11 @@ impl EventResponse {
             endpoints: event.endpoint_id.iter().map(|id| id.0).collect(),
             owner_id: event.owner_id.unwrap_or_default(),
             headers: headers(event.headers.as_deref()),
-            endpoint_metadata: event.endpoint_id.iter().map(|id| EndpointBriefResponse::of(*id, project)).collect(),
+            endpoint_metadata: event
+                .endpoint_id
+                .iter()
+                .map(|id| EndpointBriefResponse::of(*id, project))
+                .collect(),
             source_metadata: None,
             url_query_params: String::new(),
             url_path: String::new(),
@@ -100,7 +104,9 @@ pub fn payload(text: String) -> Option<Box<RawValue>> {
 
 /// Stored custom headers: name to values.
 pub fn headers(stored: Option<&str>) -> BTreeMap<String, Vec<String>> {
-    let object: BTreeMap<String, Value> = stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let object: BTreeMap<String, Value> = stored
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     object
         .into_iter()
         .map(|(name, value)| match value {

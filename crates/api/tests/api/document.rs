@@ -21,7 +21,10 @@ const KNOWN: &str = "GetProjects CreateProject GetProject UpdateProject DeletePr
 #[test]
 fn every_operation_that_sdks_call_is_documented() {
     let found: BTreeSet<String> = operations().into_iter().map(|operation| operation.id).collect();
-    let missing: Vec<&str> = KNOWN.split_whitespace().filter(|id| !found.contains(*id)).collect();
+    let missing: Vec<&str> = KNOWN
+        .split_whitespace()
+        .filter(|id| !found.contains(*id))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -35,10 +38,23 @@ fn no_two_operations_share_an_id() {
 #[test]
 fn every_operation_is_explained_and_can_be_refused() {
     for operation in operations() {
-        assert!(operation.body["summary"].is_string(), "{} has no summary", operation.id);
-        assert_eq!(operation.body["tags"].as_array().map(Vec::len), Some(1), "{}", operation.id);
+        assert!(
+            operation.body["summary"].is_string(),
+            "{} has no summary",
+            operation.id
+        );
+        assert_eq!(
+            operation.body["tags"].as_array().map(Vec::len),
+            Some(1),
+            "{}",
+            operation.id
+        );
         for status in ["400", "401", "403"] {
-            assert!(operation.body["responses"][status].is_object(), "{} cannot answer {status}", operation.id);
+            assert!(
+                operation.body["responses"][status].is_object(),
+                "{} cannot answer {status}",
+                operation.id
+            );
         }
     }
 }
@@ -72,5 +88,8 @@ fn collect(value: &Value, references: &mut Vec<String>) {
 fn it_is_openapi_3_1_with_a_bearer_key() {
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document["components"]["securitySchemes"]["apiKey"]["scheme"], "bearer");
+    assert_eq!(
+        document["components"]["securitySchemes"]["apiKey"]["scheme"],
+        "bearer"
+    );
 }

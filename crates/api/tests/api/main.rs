@@ -1,4 +1,9 @@
-//! Tests of the API as callers see it.
+//! The API as callers see it.
 
+mod access;
+mod deliveries;
 mod document;
+mod harness;
+mod input;
 mod operations;
+mod wire;

@@ -3,19 +3,19 @@
 use serde_json::Value;
 
 /// One documented route.
-pub struct Operation {
-    pub id: String,
-    pub method: String,
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: String,
     /// With its places in braces.
-    pub path: String,
-    pub body: Value,
+    pub(crate) path: String,
+    pub(crate) body: Value,
 }
 
-pub fn document() -> Value {
+pub(crate) fn document() -> Value {
     serde_json::from_slice(&api::openapi::text()).expect("a JSON document")
 }
 
-pub fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document = document();
     let paths = document["paths"].as_object().expect("paths");
     let mut operations = Vec::new();
@@ -37,7 +37,7 @@ pub fn operations() -> Vec<Operation> {
 
 impl Operation {
     /// The path with `project` in its place and fresh ids in all others.
-    pub fn path_in(&self, project: &str) -> String {
+    pub(crate) fn path_in(&self, project: &str) -> String {
         let fill = |part: &str| match part {
             "{projectID}" => project.to_owned(),
             "{eventType}" => "invoice.paid".to_owned(),

@@ -30,7 +30,11 @@ pub(crate) struct Ticket {
 
 impl From<&RawEntry> for Ticket {
     fn from(entry: &RawEntry) -> Self {
-        Self { id: entry.id, attempts: entry.attempts, deliveries: entry.deliveries }
+        Self {
+            id: entry.id,
+            attempts: entry.attempts,
+            deliveries: entry.deliveries,
+        }
     }
 }
 
@@ -92,7 +96,13 @@ impl Acker {
             match verdict {
                 Verdict::Done => done.push(ticket.id),
                 Verdict::Retry { reason, .. } if ticket.attempts + 1 >= self.shared.options.max_attempts => {
-                    burials.push(Burial { ticket: Ticket { attempts: ticket.attempts + 1, ..ticket }, reason });
+                    burials.push(Burial {
+                        ticket: Ticket {
+                            attempts: ticket.attempts + 1,
+                            ..ticket
+                        },
+                        reason,
+                    });
                 }
                 Verdict::Retry { after, reason } => {
                     tracing::debug!(id = %ticket.id, attempts = ticket.attempts + 1, reason, "entry will be tried again");
@@ -121,15 +131,28 @@ impl Acker {
         let attempts = ticket.attempts + 1;
         let pause = after.unwrap_or_else(|| self.shared.options.backoff.delay(attempts));
         let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
-        let due_ms = self.shared.clock.now().timestamp_millis().saturating_add(pause_ms);
-        Retry { id: ticket.id, due_ms, attempts }
+        let due_ms = self
+            .shared
+            .clock
+            .now()
+            .timestamp_millis()
+            .saturating_add(pause_ms);
+        Retry {
+            id: ticket.id,
+            due_ms,
+            attempts,
+        }
     }
 
     /// Repeats `attempt` while Redis is away; every attempt may be repeated without harm.
     ///
     /// Afterwards the places of `ids` are free. An entry that Redis refuses to settle stays pending
     /// and is given out again when its visibility timeout has passed.
-    async fn insist<F: Future<Output = Result<(), QueueError>>>(&self, ids: &[EntryId], attempt: impl Fn() -> F) {
+    async fn insist<F: Future<Output = Result<(), QueueError>>>(
+        &self,
+        ids: &[EntryId],
+        attempt: impl Fn() -> F,
+    ) {
         let mut failures = 0;
         while let Err(error) = attempt().await {
             if !error.is_transient() {
@@ -148,13 +171,25 @@ impl Acker {
         self.shared.free_places(ids.len());
     }
 
-    /// Deletes and acknowledges together: one without the other would leave rubbish behind.
+    /// Deletes first: an entry that is only deleted leaves the group when it is next claimed, one that is
+    /// only acknowledged would stay in the stream for ever. (`MULTI` is refused when Redis is full.)
     async fn acknowledge(&self, ids: &[EntryId]) -> Result<(), QueueError> {
         let stream = &self.shared.keys.stream;
         let ids: Vec<String> = ids.iter().map(EntryId::to_string).collect();
         let mut commands = Pipeline::with_capacity(2);
-        commands.atomic().cmd("XACK").arg(stream).arg(GROUP).arg(&ids).cmd("XDEL").arg(stream).arg(&ids);
-        self.shared.redis.transaction::<Value>(&commands).await?;
+        commands
+            .cmd("XDEL")
+            .arg(stream)
+            .arg(&ids)
+            .cmd("XACK")
+            .arg(stream)
+            .arg(GROUP)
+            .arg(&ids);
+        for answer in self.shared.redis.pipeline(&commands).await? {
+            if let Value::ServerError(error) = answer {
+                return Err(QueueError::from(&error));
+            }
+        }
         Ok(())
     }
 
@@ -171,11 +206,17 @@ impl Acker {
     async fn bury(&self, group: &[Burial]) -> Result<(), QueueError> {
         let keys = &self.shared.keys;
         let mut call = self.bury.key(&keys.stream);
-        call.key(&keys.dead).key(&keys.counters).arg(GROUP).arg(self.shared.dead_limit);
+        call.key(&keys.dead)
+            .key(&keys.counters)
+            .arg(GROUP)
+            .arg(self.shared.dead_limit);
         call.arg(self.shared.clock.now().timestamp_millis());
         for Burial { ticket, reason } in group {
             let reason: String = reason.chars().take(REASON).collect();
-            call.arg(ticket.id.to_string()).arg(ticket.attempts).arg(ticket.deliveries).arg(reason);
+            call.arg(ticket.id.to_string())
+                .arg(ticket.attempts)
+                .arg(ticket.deliveries)
+                .arg(reason);
         }
         self.shared.redis.invoke(&call).await
     }

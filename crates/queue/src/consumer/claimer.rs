@@ -84,7 +84,10 @@ fn member(row: Value) -> Option<Member> {
             _ => {}
         }
     }
-    Some(Member { name: name?, pending: pending? })
+    Some(Member {
+        name: name?,
+        pending: pending?,
+    })
 }
 
 /// Whether each of `members` has a heartbeat.
@@ -98,12 +101,23 @@ async fn alive(shared: &Shared, members: &[Member]) -> Result<Vec<bool>, QueueEr
     }
     let answers = shared.redis.pipeline(&commands).await?;
     // An unclear answer counts as alive: taking from the living doubles work.
-    Ok(answers.iter().map(|answer| number_of::<u64>(answer) != Some(0)).collect())
+    Ok(answers
+        .iter()
+        .map(|answer| number_of::<u64>(answer) != Some(0))
+        .collect())
 }
 
 async fn has_idle(shared: &Shared, owner: &str, idle_ms: u64) -> Result<bool, QueueError> {
     let mut command = redis::cmd("XPENDING");
-    command.arg(&shared.keys.stream).arg(GROUP).arg("IDLE").arg(idle_ms).arg("-").arg("+").arg(1).arg(owner);
+    command
+        .arg(&shared.keys.stream)
+        .arg(GROUP)
+        .arg("IDLE")
+        .arg(idle_ms)
+        .arg("-")
+        .arg("+")
+        .arg(1)
+        .arg(owner);
     match shared.redis.query::<Value>(&command).await? {
         Value::Array(found) => Ok(!found.is_empty()),
         _ => Ok(false),
@@ -117,7 +131,12 @@ async fn take(intake: &Intake, scripts: &Scripts, owner: &str, idle_ms: u64) -> 
         // Places are given in order of asking, so a long backlog does not keep orphans waiting.
         let places = shared.take_places(BATCH).await;
         let mut call = scripts.claim.key(&shared.keys.stream);
-        call.key(shared.keys.alive(owner)).arg(GROUP).arg(&shared.name).arg(owner).arg(idle_ms).arg(places);
+        call.key(shared.keys.alive(owner))
+            .arg(GROUP)
+            .arg(&shared.name)
+            .arg(owner)
+            .arg(idle_ms)
+            .arg(places);
         let answer = match shared.redis.invoke::<Value>(&call).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -146,7 +165,10 @@ async fn forget(shared: &Shared, script: &Script, name: &str) -> Result<(), Queu
 /// Removes this consumer's heartbeat, so that the others claim what it leaves at once, and its
 /// membership when it leaves nothing.
 pub(super) async fn leave(shared: &Shared) -> Result<(), QueueError> {
-    shared.redis.query::<()>(redis::cmd("DEL").arg(&shared.alive_key)).await?;
+    shared
+        .redis
+        .query::<()>(redis::cmd("DEL").arg(&shared.alive_key))
+        .await?;
     let script = Script::new(include_str!("../lua/forget.lua"));
     match forget(shared, &script, &shared.name).await {
         Err(error) if error.is_missing_group() => Ok(()),
@@ -162,7 +184,13 @@ pub(super) async fn take_lost(intake: &Intake) -> Result<(), QueueError> {
     let mut start = String::from("-");
     loop {
         let mut command = redis::cmd("XPENDING");
-        command.arg(&shared.keys.stream).arg(GROUP).arg(&start).arg("+").arg(PAGE).arg(&shared.name);
+        command
+            .arg(&shared.keys.stream)
+            .arg(GROUP)
+            .arg(&start)
+            .arg("+")
+            .arg(PAGE)
+            .arg(&shared.name);
         let Value::Array(rows) = shared.redis.query(&command).await? else {
             return Err(QueueError::unexpected("XPENDING"));
         };
@@ -188,7 +216,10 @@ fn pending_id(row: &Value) -> Option<EntryId> {
 
 fn absent(shared: &Arc<Shared>, ids: &[EntryId]) -> Vec<EntryId> {
     let in_flight = shared.in_flight();
-    ids.iter().filter(|id| !in_flight.contains_key(id)).copied().collect()
+    ids.iter()
+        .filter(|id| !in_flight.contains_key(id))
+        .copied()
+        .collect()
 }
 
 /// Claims `ids` for this consumer once more, to get their fields.
@@ -199,7 +230,11 @@ async fn fetch(intake: &Intake, ids: &[EntryId]) -> Result<(), QueueError> {
         let places = shared.take_places(wanted.len()).await;
         let batch: Vec<EntryId> = wanted.iter().take(places).copied().collect();
         let mut command = redis::cmd("XCLAIM");
-        command.arg(&shared.keys.stream).arg(GROUP).arg(&shared.name).arg(0);
+        command
+            .arg(&shared.keys.stream)
+            .arg(GROUP)
+            .arg(&shared.name)
+            .arg(0);
         for id in &batch {
             wanted.remove(id);
             command.arg(id.to_string());

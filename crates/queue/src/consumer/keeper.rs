@@ -17,7 +17,11 @@ const BATCH: usize = 512;
 /// Renews the heartbeat and the idle time of long-running entries, until aborted.
 pub(super) async fn run(shared: Arc<Shared>) {
     let renewal = shared.options.visibility_timeout / 3;
-    let tick = shared.options.heartbeat_interval.min(renewal).max(Duration::from_millis(10));
+    let tick = shared
+        .options
+        .heartbeat_interval
+        .min(renewal)
+        .max(Duration::from_millis(10));
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = Instant::now();
@@ -38,11 +42,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
 async fn renew(shared: &Shared, age: Duration) -> Result<(), QueueError> {
     let old: Vec<EntryId> = {
         let in_flight = shared.in_flight();
-        in_flight.iter().filter(|(_, since)| since.elapsed() >= age).map(|(id, _)| *id).collect()
+        in_flight
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= age)
+            .map(|(id, _)| *id)
+            .collect()
     };
     for ids in old.chunks(BATCH) {
         let mut command = redis::cmd("XCLAIM");
-        command.arg(&shared.keys.stream).arg(GROUP).arg(&shared.name).arg(0);
+        command
+            .arg(&shared.keys.stream)
+            .arg(GROUP)
+            .arg(&shared.name)
+            .arg(0);
         for id in ids {
             command.arg(id.to_string());
         }

@@ -118,7 +118,9 @@ impl Shared {
 
     /// Waits for at least one free place and takes up to `most`.
     async fn take_places(&self, most: usize) -> usize {
-        let Ok(first) = self.places.acquire().await else { return 0 };
+        let Ok(first) = self.places.acquire().await else {
+            return 0;
+        };
         first.forget();
         let more = self.places.available_permits().min(most.saturating_sub(1));
         match self.places.try_acquire_many(more as u32) {
@@ -146,7 +148,9 @@ impl Shared {
     /// In this order: whoever holds entries without a heartbeat is taken for dead.
     async fn join(&self) -> Result<(), QueueError> {
         let mut call = self.beat_script.key(&self.alive_key);
-        call.key(&self.keys.stream).arg(self.options.heartbeat_ttl.as_millis() as u64).arg(GROUP);
+        call.key(&self.keys.stream)
+            .arg(self.options.heartbeat_ttl.as_millis() as u64)
+            .arg(GROUP);
         self.redis.invoke(&call).await
     }
 }
@@ -172,7 +176,9 @@ impl Intake {
         let limit = self.shared.options.max_deliveries;
         for entry in entries.extract_if(.., |entry| entry.deliveries > limit) {
             let reason = format!("given out {} times without an outcome", entry.deliveries - 1);
-            let _ = self.outcomes.send((Ticket::from(&entry), Verdict::Bury { reason }));
+            let _ = self
+                .outcomes
+                .send((Ticket::from(&entry), Verdict::Bury { reason }));
         }
         if !entries.is_empty() {
             // Fails only when the worker is gone; then the entries stay pending for others.
@@ -192,7 +198,10 @@ pub struct Consumer {
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Consumer").field("name", &self.shared.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("Consumer")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -227,7 +236,11 @@ impl Consumer {
         });
         let (batches, receiver) = mpsc::unbounded_channel();
         let (outcomes, handled) = mpsc::unbounded_channel();
-        let intake = Intake { shared: Arc::clone(&shared), batches, outcomes: outcomes.clone() };
+        let intake = Intake {
+            shared: Arc::clone(&shared),
+            batches,
+            outcomes: outcomes.clone(),
+        };
         let promoter = Promoter {
             redis: shared.redis.clone(),
             keys: Arc::clone(&shared.keys),
@@ -243,7 +256,15 @@ impl Consumer {
         let mut keeper = JoinSet::new();
         keeper.spawn(keeper::run(Arc::clone(&shared)));
         let backend = StreamBackend::new(receiver, outcomes, shared.stop.clone());
-        (Self { shared, takers, acker, keeper }, backend)
+        (
+            Self {
+                shared,
+                takers,
+                acker,
+                keeper,
+            },
+            backend,
+        )
     }
 
     /// The name in the consumer group.
@@ -264,8 +285,14 @@ impl Consumer {
         while self.takers.join_next().await.is_some() {}
         // Ends by itself with the worker's end of the channel.
         let flush_limit = self.shared.redis.options().response_timeout * 2;
-        if tokio::time::timeout(flush_limit, self.acker.join_next()).await.is_err() {
-            tracing::warn!(consumer = self.name(), "stopped before all acknowledgements were sent");
+        if tokio::time::timeout(flush_limit, self.acker.join_next())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                consumer = self.name(),
+                "stopped before all acknowledgements were sent"
+            );
         }
         self.acker.shutdown().await;
         self.keeper.shutdown().await;

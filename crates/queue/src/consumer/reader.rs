@@ -17,13 +17,21 @@ use crate::name::GROUP;
 pub(super) async fn run(intake: Intake) {
     let shared = Arc::clone(&intake.shared);
     let connection = shared.redis.dedicated(shared.options.block);
-    let mut reader = Reader { connection, intake, joined: false, lost: None };
+    let mut reader = Reader {
+        connection,
+        intake,
+        joined: false,
+        lost: None,
+    };
     let mut failures = 0;
     loop {
         match reader.step().await {
             Ok(()) => failures = 0,
             Err(error) if error.is_missing_group() && failures == 0 => {
-                tracing::warn!(queue = shared.keys.stream, "consumer group is missing: creating it again");
+                tracing::warn!(
+                    queue = shared.keys.stream,
+                    "consumer group is missing: creating it again"
+                );
                 failures = 1;
             }
             Err(error) => {
@@ -70,7 +78,10 @@ impl Reader {
                 self.joined = false;
                 if !error.is_missing_group() {
                     let now = Instant::now();
-                    self.lost = Some(Lost { next: now, last: now + shared.options.block * 2 });
+                    self.lost = Some(Lost {
+                        next: now,
+                        last: now + shared.options.block * 2,
+                    });
                 }
                 Err(error)
             }
@@ -79,7 +90,13 @@ impl Reader {
 
     async fn read(&self, shared: &Shared, places: usize) -> Result<redis::Value, QueueError> {
         let mut command = Cmd::with_capacity(12, 128 + shared.keys.stream.len());
-        command.arg("XREADGROUP").arg("GROUP").arg(GROUP).arg(&shared.name).arg("COUNT").arg(places);
+        command
+            .arg("XREADGROUP")
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(&shared.name)
+            .arg("COUNT")
+            .arg(places);
         command.arg("BLOCK").arg(shared.options.block.as_millis() as u64);
         command.arg("STREAMS").arg(&shared.keys.stream).arg(">");
         self.connection.query(&command).await

@@ -38,25 +38,46 @@ impl PrivateRedis {
         let port = listener.local_addr().expect("an address").port();
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        Self { port, folder, arguments, child: None }
+        Self {
+            port,
+            folder,
+            arguments,
+            child: None,
+        }
     }
 
     /// Starts it, on the same port and data as before, and waits until it answers.
     pub(crate) fn resume(&mut self) {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args([
+            "--port",
+            &self.port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]);
         command.arg("--dir").arg(self.folder.path()).args(&self.arguments);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server starts");
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server starts");
         self.child = Some(child);
         let client = redis::Client::open(self.url()).expect("a client");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = client.get_connection().and_then(|mut open| redis::cmd("PING").exec(&mut open));
+            let answer = client
+                .get_connection()
+                .and_then(|mut open| redis::cmd("PING").exec(&mut open));
             if answer.is_ok() {
                 return;
             }
             assert!(Instant::now() < deadline, "redis-server does not answer");
-            #[expect(clippy::disallowed_methods, reason = "nothing else runs in a test that waits for its server")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing else runs in a test that waits for its server"
+            )]
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -72,7 +93,9 @@ impl PrivateRedis {
     /// Sends a signal, for example `STOP`.
     pub(crate) fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
-        let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &child.id().to_string()])
+            .status();
         assert!(sent.expect("kill is there").success());
     }
 
@@ -112,7 +135,10 @@ impl Fixture {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut QueueOptions), clock: Arc<dyn Clock>) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "tests have no configuration but this address")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests have no configuration but this address"
+        )]
         let url = std::env::var("REDIS_URL");
         match url {
             Ok(url) if !url.is_empty() => Self::at(url, None, change, clock),
@@ -140,7 +166,13 @@ impl Fixture {
         options.prefix.clone_from(&prefix);
         change(&mut options);
         let queue = Queue::new(redis.clone(), options, clock);
-        Self { redis, queue, prefix, url, _server: server }
+        Self {
+            redis,
+            queue,
+            prefix,
+            url,
+            _server: server,
+        }
     }
 
     /// The key of the queue that ends with `part`.
@@ -151,7 +183,12 @@ impl Fixture {
     /// Reads `count` entries as the consumer `name` with plain Redis commands, as if it were stuck.
     pub(crate) async fn read_as(&self, name: &str, count: usize) -> usize {
         let mut command = redis::cmd("XREADGROUP");
-        command.arg("GROUP").arg("workers").arg(name).arg("COUNT").arg(count);
+        command
+            .arg("GROUP")
+            .arg("workers")
+            .arg(name)
+            .arg("COUNT")
+            .arg(count);
         command.arg("STREAMS").arg(self.key("stream")).arg(">");
         match self.redis.query(&command).await.expect("the group is there") {
             redis::Value::Array(mut streams) => match streams.pop() {
@@ -165,28 +202,51 @@ impl Fixture {
         }
     }
 
+    /// Full name of the first member of the group.
+    pub(crate) async fn consumer(&self) -> String {
+        let mut command = redis::cmd("XINFO");
+        command.arg("CONSUMERS").arg(self.key("stream")).arg("workers");
+        let rows: Vec<Vec<redis::Value>> = self.redis.query(&command).await.expect("consumers");
+        let redis::Value::BulkString(name) = &rows[0][1] else {
+            panic!("{rows:?}")
+        };
+        String::from_utf8_lossy(name).into_owned()
+    }
+
     /// Writes a heartbeat for the consumer `name` that lasts longer than any test.
     pub(crate) async fn beat_for(&self, name: &str) {
         let key = self.key(&format!("alive:{name}"));
-        self.redis.query::<()>(redis::cmd("SET").arg(key).arg(1).arg("EX").arg(600)).await.expect("written");
+        self.redis
+            .query::<()>(redis::cmd("SET").arg(key).arg(1).arg("EX").arg(600))
+            .await
+            .expect("written");
     }
 
     /// Creates the consumer group before any worker does.
     pub(crate) async fn create_group(&self) {
         let mut command = redis::cmd("XGROUP");
-        command.arg("CREATE").arg(self.key("stream")).arg("workers").arg("0").arg("MKSTREAM");
+        command
+            .arg("CREATE")
+            .arg(self.key("stream"))
+            .arg("workers")
+            .arg("0")
+            .arg("MKSTREAM");
         self.redis.query::<()>(&command).await.expect("created");
     }
 }
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        let Ok(mut connection) = redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection())
+        let Ok(mut connection) =
+            redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection())
         else {
             return;
         };
         let pattern = format!("{}:*", self.prefix);
-        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut connection).unwrap_or_default();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(pattern)
+            .query(&mut connection)
+            .unwrap_or_default();
         if !keys.is_empty() {
             let _ = redis::cmd("DEL").arg(keys).exec(&mut connection);
         }
@@ -224,7 +284,10 @@ impl Seen {
     /// Payloads as text, in the order in which they were handled.
     pub(crate) fn texts(&self) -> Vec<String> {
         let entries = self.entries();
-        entries.iter().map(|entry| String::from_utf8_lossy(&entry.payload).into_owned()).collect()
+        entries
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+            .collect()
     }
 }
 

@@ -10,7 +10,9 @@ use domain::clock::{Clock, DevClock};
 use crate::common::{Fixture, Running, drained, quick, saw, text};
 
 fn clock() -> Arc<DevClock> {
-    Arc::new(DevClock::starting_at(DateTime::from_timestamp(2_000_000_000, 0).expect("a time")))
+    Arc::new(DevClock::starting_at(
+        DateTime::from_timestamp(2_000_000_000, 0).expect("a time"),
+    ))
 }
 
 #[tokio::test]
@@ -19,8 +21,16 @@ async fn an_entry_is_handed_out_only_once_it_is_due() {
     let fixture = Fixture::with_clock(&clock);
     let worker = Running::start(&fixture.queue, quick("w"));
     let start = clock.now();
-    fixture.queue.push_at(start + TimeDelta::days(30), text(2)).await.expect("pushed");
-    fixture.queue.push_at(start + TimeDelta::days(1), text(1)).await.expect("pushed");
+    fixture
+        .queue
+        .push_at(start + TimeDelta::days(30), text(2))
+        .await
+        .expect("pushed");
+    fixture
+        .queue
+        .push_at(start + TimeDelta::days(1), text(1))
+        .await
+        .expect("pushed");
     // Handled although it was pushed last: what came before is not due.
     fixture.queue.push(text(0)).await.expect("pushed");
     saw(&worker.seen, 1).await;
@@ -37,7 +47,11 @@ async fn equal_payloads_with_equal_due_times_are_all_kept() {
     let clock = clock();
     let fixture = Fixture::with_clock(&clock);
     let due = clock.now() + TimeDelta::hours(1);
-    fixture.queue.push_at_many((0..200).map(|_| (due, Bytes::from_static(b"same")))).await.expect("pushed");
+    fixture
+        .queue
+        .push_at_many((0..200).map(|_| (due, Bytes::from_static(b"same"))))
+        .await
+        .expect("pushed");
     assert_eq!(fixture.queue.stats().await.expect("stats").delayed, 200);
     clock.set(due);
     let worker = Running::start(&fixture.queue, quick("w"));
@@ -53,15 +67,26 @@ async fn twenty_thousand_due_at_once_are_promoted_in_order_of_due_time_and_age()
     let due = clock.now() + TimeDelta::hours(1);
     // Two due times, pushed newest first.
     let late = due + TimeDelta::milliseconds(1);
-    fixture.queue.push_at_many((10_000..20_000).map(|number| (late, text(number)))).await.expect("pushed");
-    fixture.queue.push_at_many((0..10_000).map(|number| (due, text(number)))).await.expect("pushed");
+    fixture
+        .queue
+        .push_at_many((10_000..20_000).map(|number| (late, text(number))))
+        .await
+        .expect("pushed");
+    fixture
+        .queue
+        .push_at_many((0..10_000).map(|number| (due, text(number))))
+        .await
+        .expect("pushed");
     assert_eq!(fixture.queue.stats().await.expect("stats").delayed, 20_000);
     let worker = Running::start(&fixture.queue, quick("w"));
     clock.set(late);
     saw(&worker.seen, 20_000).await;
     drained(&fixture.queue).await;
     let seen = worker.stop().await.texts();
-    assert_eq!(seen, (0..20_000).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        (0..20_000).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -69,8 +94,14 @@ async fn several_promoters_neither_lose_nor_double() {
     let clock = clock();
     let fixture = Fixture::with_clock(&clock);
     let due: DateTime<Utc> = clock.now() - TimeDelta::hours(1);
-    let workers: Vec<_> = (0..4).map(|_| Running::start(&fixture.queue, quick("w"))).collect();
-    fixture.queue.push_at_many((0..10_000).map(|number| (due, text(number)))).await.expect("pushed");
+    let workers: Vec<_> = (0..4)
+        .map(|_| Running::start(&fixture.queue, quick("w")))
+        .collect();
+    fixture
+        .queue
+        .push_at_many((0..10_000).map(|number| (due, text(number))))
+        .await
+        .expect("pushed");
     drained(&fixture.queue).await;
     let mut seen = Vec::new();
     for worker in workers {

@@ -19,12 +19,23 @@ async fn pushed_entries_are_handled_once_and_leave_nothing_behind() {
     for number in 0..100 {
         fixture.queue.push(text(number)).await.expect("pushed");
     }
-    fixture.queue.push_many((100..2000).map(text)).await.expect("pushed");
+    fixture
+        .queue
+        .push_many((100..2000).map(text))
+        .await
+        .expect("pushed");
     saw(&worker.seen, 2000).await;
     drained(&fixture.queue).await;
     let seen = worker.stop().await;
-    assert_eq!(seen.texts(), (0..2000).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert!(seen.entries().iter().all(|entry| entry.attempts == 0 && entry.deliveries == 1));
+    assert_eq!(
+        seen.texts(),
+        (0..2000).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
+    assert!(
+        seen.entries()
+            .iter()
+            .all(|entry| entry.attempts == 0 && entry.deliveries == 1)
+    );
     let stats = fixture.queue.stats().await.expect("stats");
     assert_eq!(stats, QueueStats::default());
 }
@@ -46,10 +57,20 @@ async fn concurrent_pushes_are_each_confirmed() {
 async fn payloads_may_hold_any_bytes_and_be_large_or_empty() {
     let fixture = Fixture::new();
     let worker = Running::start(&fixture.queue, quick("w"));
-    let payloads = [Bytes::new(), Bytes::from_static(b"\0\xff\r\n"), Bytes::from(vec![7; 5 << 20])];
+    let payloads = [
+        Bytes::new(),
+        Bytes::from_static(b"\0\xff\r\n"),
+        Bytes::from(vec![7; 5 << 20]),
+    ];
     fixture.queue.push_many(payloads.clone()).await.expect("pushed");
     saw(&worker.seen, 3).await;
-    let seen: Vec<Bytes> = worker.stop().await.entries().into_iter().map(|entry| entry.payload).collect();
+    let seen: Vec<Bytes> = worker
+        .stop()
+        .await
+        .entries()
+        .into_iter()
+        .map(|entry| entry.payload)
+        .collect();
     assert!(seen == payloads);
 }
 
@@ -71,7 +92,11 @@ async fn two_workers_share_the_entries() {
     options.max_in_flight = 16;
     let first = Running::start(&fixture.queue, options.clone());
     let second = Running::start(&fixture.queue, options);
-    fixture.queue.push_many((0..5000).map(text)).await.expect("pushed");
+    fixture
+        .queue
+        .push_many((0..5000).map(text))
+        .await
+        .expect("pushed");
     drained(&fixture.queue).await;
     let (first, second) = (first.stop().await, second.stop().await);
     assert!(first.len() > 0 && second.len() > 0);
@@ -96,8 +121,15 @@ async fn no_more_is_read_than_there_are_free_places() {
             Ok(())
         }
     });
-    fixture.queue.push_many((0..1000).map(text)).await.expect("pushed");
-    eventually("ten handlers run", || async { running.load(Ordering::SeqCst) == 10 }).await;
+    fixture
+        .queue
+        .push_many((0..1000).map(text))
+        .await
+        .expect("pushed");
+    eventually("ten handlers run", || async {
+        running.load(Ordering::SeqCst) == 10
+    })
+    .await;
     let stats = fixture.queue.stats().await.expect("stats");
     assert_eq!((stats.in_flight, stats.waiting), (10, 990));
     gate.add_permits(1000);
@@ -138,7 +170,10 @@ async fn a_full_queue_refuses_and_accepts_again_when_drained() {
     assert!(matches!(outcome, Err(QueueError::Full(_))), "{outcome:?}");
     let worker = Running::start(&fixture.queue, quick("w"));
     drained(&fixture.queue).await;
-    eventually("pushes are accepted again", || async { fixture.queue.push(text(100)).await.is_ok() }).await;
+    eventually("pushes are accepted again", || async {
+        fixture.queue.push(text(100)).await.is_ok()
+    })
+    .await;
     saw(&worker.seen, 11).await;
     worker.stop().await;
 }
@@ -147,7 +182,11 @@ async fn a_full_queue_refuses_and_accepts_again_when_drained() {
 async fn delayed_entries_count_towards_the_length() {
     let fixture = Fixture::with(|options| options.max_len = Some(5), Arc::new(SystemClock));
     let due = chrono::DateTime::<chrono::Utc>::MAX_UTC;
-    fixture.queue.push_at_many((0..5).map(|number| (due, text(number)))).await.expect("pushed");
+    fixture
+        .queue
+        .push_at_many((0..5).map(|number| (due, text(number))))
+        .await
+        .expect("pushed");
     let outcome = fixture.queue.push(text(9)).await;
     assert!(matches!(outcome, Err(QueueError::Full(_))), "{outcome:?}");
 }
@@ -160,7 +199,16 @@ async fn a_push_that_too_few_replicas_confirmed_says_so() {
     };
     let fixture = Fixture::with(change, Arc::new(SystemClock));
     let outcome = fixture.queue.push(text(1)).await;
-    assert!(matches!(outcome, Err(QueueError::NotReplicated { wanted: 1, reached: 0 })), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Err(QueueError::NotReplicated {
+                wanted: 1,
+                reached: 0
+            })
+        ),
+        "{outcome:?}"
+    );
     assert_eq!(fixture.queue.stats().await.expect("stats").waiting, 1);
 }
 

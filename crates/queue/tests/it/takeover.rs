@@ -30,9 +30,35 @@ async fn entries_of_a_killed_consumer_are_claimed_and_its_name_is_removed() {
     drained(&fixture.queue).await;
     eventually("only the heir is left", || async { members(&fixture).await == 1 }).await;
     let entries = heir.stop().await.entries();
-    assert!(entries.iter().all(|entry| entry.deliveries == 2 && entry.attempts == 0));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.deliveries == 2 && entry.attempts == 0)
+    );
     let texts: HashSet<_> = entries.iter().map(|entry| entry.payload.clone()).collect();
     assert_eq!(texts.len(), 300);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_heirs_take_every_orphan_once() {
+    let fixture = Fixture::new();
+    fixture.create_group().await;
+    fixture
+        .queue
+        .push_many((0..2000).map(text))
+        .await
+        .expect("pushed");
+    assert_eq!(fixture.read_as("gone", 2000).await, 2000);
+    let heirs: Vec<_> = (0..4)
+        .map(|_| Running::start(&fixture.queue, quick("heir")))
+        .collect();
+    drained(&fixture.queue).await;
+    let mut seen = Vec::new();
+    for heir in heirs {
+        seen.extend(heir.stop().await.texts());
+    }
+    assert_eq!(seen.len(), 2000);
+    assert_eq!(seen.into_iter().collect::<HashSet<_>>().len(), 2000);
 }
 
 #[tokio::test]
@@ -41,7 +67,11 @@ async fn orphans_are_claimed_although_a_long_backlog_waits() {
     fixture.create_group().await;
     fixture.queue.push_many((0..100).map(text)).await.expect("pushed");
     assert_eq!(fixture.read_as("gone", 100).await, 100);
-    fixture.queue.push_many((100..20_000).map(text)).await.expect("pushed");
+    fixture
+        .queue
+        .push_many((100..20_000).map(text))
+        .await
+        .expect("pushed");
     let gate = Arc::new(Semaphore::new(0));
     let pass = Arc::clone(&gate);
     let mut options = quick("w");
@@ -56,11 +86,23 @@ async fn orphans_are_claimed_although_a_long_backlog_waits() {
     saw(&worker.seen, 50).await;
     gate.add_permits(3000);
     let seen = worker.seen.clone();
-    eventually("an orphan is handled", || async { seen.entries().iter().any(|entry| entry.deliveries == 2) }).await;
-    assert!(fixture.queue.stats().await.expect("stats").waiting > 10_000, "the backlog still waits");
+    eventually("an orphan is handled", || async {
+        seen.entries().iter().any(|entry| entry.deliveries == 2)
+    })
+    .await;
+    assert!(
+        fixture.queue.stats().await.expect("stats").waiting > 10_000,
+        "the backlog still waits"
+    );
     gate.add_permits(20_000);
     drained(&fixture.queue).await;
-    let orphans = worker.stop().await.entries().iter().filter(|entry| entry.deliveries == 2).count();
+    let orphans = worker
+        .stop()
+        .await
+        .entries()
+        .iter()
+        .filter(|entry| entry.deliveries == 2)
+        .count();
     assert_eq!(orphans, 100);
 }
 
@@ -111,13 +153,9 @@ async fn entries_given_to_a_consumer_that_never_arrived_are_fetched() {
     });
     fixture.queue.push(text(0)).await.expect("pushed");
     saw(&worker.seen, 1).await;
-    let mut command = redis::cmd("XINFO");
-    command.arg("CONSUMERS").arg(fixture.key("stream")).arg("workers");
-    let rows: Vec<Vec<redis::Value>> = fixture.redis.query(&command).await.expect("consumers");
-    let redis::Value::BulkString(name) = &rows[0][1] else { panic!("{rows:?}") };
     // While its one place is taken, Redis gives it more behind its back.
     fixture.queue.push_many((1..4).map(text)).await.expect("pushed");
-    let name = String::from_utf8_lossy(name).into_owned();
+    let name = fixture.consumer().await;
     assert_eq!(fixture.read_as(&name, 3).await, 3);
     gate.add_permits(10);
     saw(&worker.seen, 4).await;
@@ -134,7 +172,10 @@ async fn an_entry_given_out_too_often_without_outcome_is_buried() {
     let mut options = quick("w");
     options.max_deliveries = 1;
     let worker = Running::start(&fixture.queue, options);
-    eventually("it is dead", || async { fixture.queue.stats().await.expect("stats").dead == 1 }).await;
+    eventually("it is dead", || async {
+        fixture.queue.stats().await.expect("stats").dead == 1
+    })
+    .await;
     assert_eq!(worker.stop().await.len(), 0);
     let dead = fixture.queue.dead_list(1, None).await.expect("listed");
     assert!(dead[0].reason.contains("given out 1 times"), "{}", dead[0].reason);
@@ -177,7 +218,10 @@ async fn shutdown_hands_back_what_does_not_end_in_time() {
     });
     fixture.queue.push_many((0..100).map(text)).await.expect("pushed");
     saw(&leaving.seen, 10).await;
-    eventually("its places are taken", || async { fixture.queue.stats().await.expect("stats").in_flight == 40 }).await;
+    eventually("its places are taken", || async {
+        fixture.queue.stats().await.expect("stats").in_flight == 40
+    })
+    .await;
     assert_eq!(leaving.stop().await.len(), 10);
     assert_eq!(fixture.queue.stats().await.expect("stats").in_flight, 40);
     let mut options = quick("next");
@@ -192,7 +236,11 @@ async fn shutdown_hands_back_what_does_not_end_in_time() {
 async fn acknowledgements_of_the_last_moment_are_sent_before_the_end() {
     let fixture = Fixture::new();
     let worker = Running::with(&fixture.queue, quick("w"), |entry| async move {
-        if entry.payload == "7" { Err(Failure::permanent("seven")) } else { Ok(()) }
+        if entry.payload == "7" {
+            Err(Failure::permanent("seven"))
+        } else {
+            Ok(())
+        }
     });
     fixture.queue.push_many((0..500).map(text)).await.expect("pushed");
     saw(&worker.seen, 500).await;

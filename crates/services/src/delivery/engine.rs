@@ -97,17 +97,29 @@ impl Engine {
 
     /// A place for one attempt to `endpoint`, or how long to put it off.
     pub(super) async fn admit(&self, endpoint: &Endpoint) -> std::result::Result<Admitted, Duration> {
-        let place = self.gates.of(endpoint.id).enter()?;
+        let meters = &self.services.meters;
+        let put_off = |wait: Duration| {
+            meters.put_off.increment(1);
+            wait
+        };
+        let place = self.gates.of(endpoint.id).enter().map_err(put_off)?;
         if endpoint.rate_limit.count > 0 {
-            self.within_rate(endpoint).await?;
+            self.within_rate(endpoint).await.map_err(put_off)?;
         }
         // The semaphore is never closed.
         let permit = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Duration::from_secs(1))?;
+        meters.under_way.increment(1);
         Ok(Admitted { _place: place, _permit: permit })
     }
 
-    /// Tells the gate how the endpoint behaved and frees the place.
+    /// Counts an attempt, tells the gate how the endpoint behaved, and frees the place.
     pub(super) fn note(&self, endpoint: &Endpoint, attempted: &Attempted, admitted: Admitted) {
+        let meters = &self.services.meters;
+        meters.under_way.decrement(1);
+        match &attempted.outcome {
+            Ok(answer) if (200..300).contains(&answer.status) => meters.attempts_ok.increment(1),
+            _ => meters.attempts_failed.increment(1),
+        }
         let gate = self.gates.of(endpoint.id);
         match attempted.outcome {
             Err(Trouble::Send(SendError::Timeout(_))) => gate.timed_out(),

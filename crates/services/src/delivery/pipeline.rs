@@ -171,6 +171,9 @@ impl Engine {
         if verdict.gave_up {
             self.give_up(&shared.project, &planned.endpoint, &attempted);
         }
+        if let Some(latency) = verdict.standing.latency_ms {
+            self.services.meters.latency.record(f64::from(latency) / 1000.0);
+        }
         let out = shared.outgoing(planned);
         let mut rows = delivery_rows(shared, planned, verdict.standing);
         rows.attempts.push(attempt::row(attempted, &out, shared.project.keep_days, 1));

@@ -55,11 +55,13 @@ impl Engine {
         let before = if redis_works { now - FORGOTTEN } else { now };
         let deliveries = db::deliveries::claim_due(&self.services.db, before, now + LEASE, BATCH).await?;
         let mut found = deliveries.len();
+        self.services.meters.swept.increment(found as u64);
         for leased in deliveries {
             self.start_due(leased);
         }
         let events = db::events::claim_due(&self.services.db, before, now + LEASE, BATCH).await?;
         found = found.max(events.len());
+        self.services.meters.swept.increment(events.len() as u64);
         for event in events {
             let engine = self.clone();
             self.running.spawn(async move { engine.do_stored(event).await });

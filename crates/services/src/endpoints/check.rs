@@ -9,8 +9,9 @@ use domain::project::ProjectConfig;
 use domain::signature::is_standard_secret;
 use domain::state::EndpointState;
 
+use super::EndpointUpdate;
 use super::model::{Authentication, AuthenticationInput, NewEndpoint, REDACTED, SignatureFormat};
-use super::{EndpointUpdate, open_authentication};
+use super::read::open_authentication;
 use crate::api_keys::random_text;
 use crate::error::Result;
 use crate::fields::{Fields, MAX_NAME};
@@ -117,8 +118,11 @@ pub(super) fn apply(
         }
     }
     if let Some(email) = update.support_email {
-        row.support_email =
-            if email.trim().is_empty() { String::new() } else { fields.email("support_email", &email) };
+        row.support_email = if email.trim().is_empty() {
+            String::new()
+        } else {
+            fields.email("support_email", &email)
+        };
     }
     if let Some(url) = update.slack_webhook_url {
         row.slack_webhook_url = fields.url_or_empty("slack_webhook_url", &url);
@@ -219,7 +223,11 @@ pub(super) fn secret(fields: &mut Fields, given: Option<&str>, format: Signature
     }
     let secret = fields.line("secret", given, MAX_SECRET);
     if format == SignatureFormat::Standard && secret.starts_with("whsec_") {
-        fields.check(is_standard_secret(&secret), "secret", "must be base64 after whsec_");
+        fields.check(
+            is_standard_secret(&secret),
+            "secret",
+            "must be base64 after whsec_",
+        );
     }
     secret
 }
@@ -231,7 +239,10 @@ fn check_authentication(
 ) -> Option<Authentication> {
     let refused = fields.count();
     if input.oauth2.is_some() || input.kind == "oauth2" {
-        fields.refuse("authentication.oauth2", "is not supported; use api_key or basic_auth");
+        fields.refuse(
+            "authentication.oauth2",
+            "is not supported; use api_key or basic_auth",
+        );
         return None;
     }
     let checked = match input.kind.as_str() {
@@ -262,7 +273,10 @@ fn check_authentication(
             );
             let field = "authentication.basic_auth.password";
             let password = keep(fields, field, given.password, kept);
-            Authentication::BasicAuth { username, password: fields.line(field, &password, MAX_SECRET) }
+            Authentication::BasicAuth {
+                username,
+                password: fields.line(field, &password, MAX_SECRET),
+            }
         }
         "" => {
             fields.refuse("authentication.type", "is required: api_key or basic_auth");

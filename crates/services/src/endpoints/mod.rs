@@ -5,6 +5,7 @@
 
 mod check;
 mod model;
+mod read;
 
 use std::collections::HashMap;
 
@@ -29,15 +30,14 @@ use crate::changed::{changed, now};
 use crate::error::{Error, Result};
 use crate::fields::{self, Fields};
 use crate::page::Page;
-use crate::vault::Vault;
 use crate::{Services, projects};
+
+use read::{read, read_secret};
 
 /// Longest time for which an older secret keeps signing, in seconds: a year.
 const MAX_EXPIRATION: u32 = 366 * 86_400;
 /// Most secrets that sign at once: each of them makes every delivery's header longer.
 const MAX_SECRETS: usize = 5;
-/// Stands for a secret that is not shown; its last characters follow.
-const MASK: &str = "••••";
 
 /// Makes an endpoint. Its secret is in the answer in clear.
 ///
@@ -65,8 +65,16 @@ pub async fn create(
     let secret = secret_row(row.id, &services.vault.seal_text(&secret)?, at);
     db::endpoints::insert(&txn, row.clone()).await?;
     db::endpoints::insert_secret(&txn, secret.clone()).await?;
-    let endpoint = read(services, row, vec![secret], true)?;
-    record(&txn, actor, at, "endpoint.created", &endpoint, json!({"url": endpoint.url})).await?;
+    let endpoint = read(services, row, &[secret], true)?;
+    record(
+        &txn,
+        actor,
+        at,
+        "endpoint.created",
+        &endpoint,
+        json!({"url": endpoint.url}),
+    )
+    .await?;
     txn.commit().await?;
     changed(services, project).await;
     Ok(endpoint)
@@ -93,7 +101,7 @@ pub async fn list(
     let clear = shows_secrets(actor, project);
     page.try_map(|row| {
         let secrets = secrets.remove(&row.id).unwrap_or_default();
-        read(services, row, secrets, clear)
+        read(services, row, &secrets, clear)
     })
 }
 
@@ -115,7 +123,9 @@ pub async fn by_ids(
     }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = db::endpoints::by_ids(services.db.orm(), project.0, &ids).await?;
-    rows.into_iter().map(|row| read(services, row, Vec::new(), false)).collect()
+    rows.into_iter()
+        .map(|row| read(services, row, &[], false))
+        .collect()
 }
 
 /// An endpoint.
@@ -127,8 +137,11 @@ pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: End
     let row = db::endpoints::find(services.db.orm(), project.0, id.0)
         .await?
         .ok_or(Error::NotFound("endpoint"))?;
-    let secrets = secrets_of(services, &[id.0]).await?.remove(&id.0).unwrap_or_default();
-    read(services, row, secrets, shows_secrets(actor, project))
+    let secrets = secrets_of(services, &[id.0])
+        .await?
+        .remove(&id.0)
+        .unwrap_or_default();
+    read(services, row, &secrets, shows_secrets(actor, project))
 }
 
 /// Changes an endpoint.
@@ -143,12 +156,19 @@ pub async fn update(
     id: EndpointId,
     update: EndpointUpdate,
 ) -> Result<Endpoint> {
-    change(services, actor, project, id, "endpoint.updated", async |txn, row, at| {
-        let (_, config) = projects::settings(txn, project).await?;
-        let mut fields = Fields::new();
-        check::apply(&mut fields, &config, row, update, &services.vault, at)?;
-        fields.finish()
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "endpoint.updated",
+        async |txn, row, at| {
+            let (_, config) = projects::settings(txn, project).await?;
+            let mut fields = Fields::new();
+            check::apply(&mut fields, &config, row, update, &services.vault, at)?;
+            fields.finish()
+        },
+    )
     .await
 }
 
@@ -157,12 +177,19 @@ pub async fn update(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn delete(services: &Services, actor: &Actor, project: ProjectId, id: EndpointId) -> Result<()> {
-    change(services, actor, project, id, "endpoint.deleted", async |txn, row, at| {
-        row.deleted_at = Some(at);
-        row.updated_at = at;
-        db::subscriptions::delete_of_endpoint(txn, row.id, at).await?;
-        Ok(())
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "endpoint.deleted",
+        async |txn, row, at| {
+            row.deleted_at = Some(at);
+            row.updated_at = at;
+            db::subscriptions::delete_of_endpoint(txn, row.id, at).await?;
+            Ok(())
+        },
+    )
     .await?;
     Ok(())
 }
@@ -179,26 +206,33 @@ pub async fn rotate_secret(
     id: EndpointId,
     rotation: Rotation,
 ) -> Result<Endpoint> {
-    let rotated = change(services, actor, project, id, "endpoint.secret_rotated", async |txn, row, at| {
-        let mut fields = Fields::new();
-        fields.number("expiration", rotation.expiration, 0, MAX_EXPIRATION);
-        let format = SignatureFormat::parse(&row.signature_format).unwrap_or_default();
-        let secret = check::secret(&mut fields, rotation.secret.as_deref(), format);
-        fields.finish()?;
+    let rotated = change(
+        services,
+        actor,
+        project,
+        id,
+        "endpoint.secret_rotated",
+        async |txn, row, at| {
+            let mut fields = Fields::new();
+            fields.number("expiration", rotation.expiration, 0, MAX_EXPIRATION);
+            let format = SignatureFormat::parse(&row.signature_format).unwrap_or_default();
+            let secret = check::secret(&mut fields, rotation.secret.as_deref(), format);
+            fields.finish()?;
 
-        let until = at + TimeDelta::seconds(i64::from(rotation.expiration));
-        db::endpoints::expire_secrets(txn, row.id, until, at).await?;
-        let signing = db::endpoints::secrets(txn.orm(), &[row.id], at).await?.len();
-        if signing >= MAX_SECRETS {
-            return Err(Error::Conflict(format!(
-                "{signing} secrets sign already; wait until one expires, or rotate with expiration 0"
-            )));
-        }
-        let sealed = services.vault.seal_text(&secret)?;
-        db::endpoints::insert_secret(txn, secret_row(row.id, &sealed, at)).await?;
-        row.updated_at = at;
-        Ok(())
-    })
+            let until = at + TimeDelta::seconds(i64::from(rotation.expiration));
+            db::endpoints::expire_secrets(txn, row.id, until, at).await?;
+            let signing = db::endpoints::secrets(txn.orm(), &[row.id], at).await?.len();
+            if signing >= MAX_SECRETS {
+                return Err(Error::Conflict(format!(
+                    "{signing} secrets sign already; wait until one expires, or rotate with expiration 0"
+                )));
+            }
+            let sealed = services.vault.seal_text(&secret)?;
+            db::endpoints::insert_secret(txn, secret_row(row.id, &sealed, at)).await?;
+            row.updated_at = at;
+            Ok(())
+        },
+    )
     .await?;
     let secrets = open_secrets(services, id).await?;
     Ok(Endpoint { secrets, ..rotated })
@@ -214,17 +248,26 @@ pub async fn toggle_pause(
     project: ProjectId,
     id: EndpointId,
 ) -> Result<Endpoint> {
-    let endpoint = change(services, actor, project, id, "endpoint.pause_toggled", async |_, row, at| {
-        let (state, reason) = match EndpointState::from_code(row.state) {
-            Some(EndpointState::Active) => (EndpointState::Paused, Some("held by a person")),
-            Some(EndpointState::Paused) => (EndpointState::Active, None),
-            Some(EndpointState::Inactive) | None => {
-                return Err(Error::Conflict("the endpoint is inactive; activate it first".to_owned()));
-            }
-        };
-        check::set_state(row, state, reason, at);
-        Ok(())
-    })
+    let endpoint = change(
+        services,
+        actor,
+        project,
+        id,
+        "endpoint.pause_toggled",
+        async |_, row, at| {
+            let (state, reason) = match EndpointState::from_code(row.state) {
+                Some(EndpointState::Active) => (EndpointState::Paused, Some("held by a person")),
+                Some(EndpointState::Paused) => (EndpointState::Active, None),
+                Some(EndpointState::Inactive) | None => {
+                    return Err(Error::Conflict(
+                        "the endpoint is inactive; activate it first".to_owned(),
+                    ));
+                }
+            };
+            check::set_state(row, state, reason, at);
+            Ok(())
+        },
+    )
     .await?;
     release_held(services, project, &endpoint);
     Ok(endpoint)
@@ -240,10 +283,17 @@ pub async fn activate(
     project: ProjectId,
     id: EndpointId,
 ) -> Result<Endpoint> {
-    let endpoint = change(services, actor, project, id, "endpoint.activated", async |_, row, at| {
-        check::set_state(row, EndpointState::Active, None, at);
-        Ok(())
-    })
+    let endpoint = change(
+        services,
+        actor,
+        project,
+        id,
+        "endpoint.activated",
+        async |_, row, at| {
+            check::set_state(row, EndpointState::Active, None, at);
+            Ok(())
+        },
+    )
     .await?;
     release_held(services, project, &endpoint);
     Ok(endpoint)
@@ -260,10 +310,17 @@ pub(crate) async fn switch_off(
     reason: &str,
 ) -> Result<()> {
     let actor = Actor::system();
-    change(services, &actor, project, id, "endpoint.switched_off", async |_, row, at| {
-        check::set_state(row, EndpointState::Inactive, Some(reason), at);
-        Ok(())
-    })
+    change(
+        services,
+        &actor,
+        project,
+        id,
+        "endpoint.switched_off",
+        async |_, row, at| {
+            check::set_state(row, EndpointState::Inactive, Some(reason), at);
+            Ok(())
+        },
+    )
     .await
     .map(drop)
 }
@@ -288,8 +345,10 @@ pub async fn reveal_secrets(
     actor.require(project, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let row = db::endpoints::find(txn.orm(), project.0, id.0).await?.ok_or(Error::NotFound("endpoint"))?;
-    let endpoint = read(services, row, Vec::new(), false)?;
+    let row = db::endpoints::find(txn.orm(), project.0, id.0)
+        .await?
+        .ok_or(Error::NotFound("endpoint"))?;
+    let endpoint = read(services, row, &[], false)?;
     record(&txn, actor, at, "endpoint.secrets_revealed", &endpoint, json!({})).await?;
     txn.commit().await?;
     open_secrets(services, id).await
@@ -307,13 +366,15 @@ async fn change(
     actor.require(project, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let mut row = db::endpoints::lock(&txn, project.0, id.0).await?.ok_or(Error::NotFound("endpoint"))?;
-    let before = read(services, row.clone(), Vec::new(), false)?;
+    let mut row = db::endpoints::lock(&txn, project.0, id.0)
+        .await?
+        .ok_or(Error::NotFound("endpoint"))?;
+    let before = read(services, row.clone(), &[], false)?;
     let sealed_before = row.authentication.clone();
     apply(&txn, &mut row, at).await?;
     db::endpoints::update(&txn, row.clone()).await?;
     let secrets = db::endpoints::secrets(txn.orm(), &[id.0], at).await?;
-    let after = read(services, row.clone(), Vec::new(), false)?;
+    let after = read(services, row.clone(), &[], false)?;
     let mut detail = audit::difference(&before, &after);
     if row.authentication != sealed_before {
         // Both sides are masked, so that a new password alone would not show.
@@ -322,7 +383,7 @@ async fn change(
     record(&txn, actor, at, action, &after, detail).await?;
     txn.commit().await?;
     changed(services, project).await;
-    read(services, row, secrets, shows_secrets(actor, project))
+    read(services, row, &secrets, shows_secrets(actor, project))
 }
 
 /// Whether lists and answers show secrets in clear: clients that hold an admin's key of the project
@@ -333,13 +394,12 @@ fn shows_secrets(actor: &Actor, project: ProjectId) -> bool {
 
 async fn open_secrets(services: &Services, id: EndpointId) -> Result<Vec<EndpointSecret>> {
     let rows = db::endpoints::secrets(services.db.orm(), &[id.0], now(services)).await?;
-    rows.into_iter().map(|row| read_secret(&services.vault, row, true)).collect()
+    rows.iter()
+        .map(|row| read_secret(&services.vault, row, true))
+        .collect()
 }
 
-async fn secrets_of(
-    services: &Services,
-    ids: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<endpoint_secret::Model>>> {
+async fn secrets_of(services: &Services, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<endpoint_secret::Model>>> {
     let mut secrets: HashMap<Uuid, Vec<endpoint_secret::Model>> = HashMap::new();
     for row in db::endpoints::secrets(services.db.orm(), ids, now(services)).await? {
         secrets.entry(row.endpoint_id).or_default().push(row);
@@ -356,67 +416,6 @@ fn secret_row(endpoint: Uuid, sealed: &[u8], at: DateTime<Utc>) -> endpoint_secr
         created_at: at,
         updated_at: at,
     }
-}
-
-fn read_secret(vault: &Vault, row: endpoint_secret::Model, clear: bool) -> Result<EndpointSecret> {
-    let value = vault.open_text(&row.value)?;
-    Ok(EndpointSecret {
-        id: SecretId(row.id),
-        value: if clear { value } else { masked(&value) },
-        expires_at: row.expires_at,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
-}
-
-/// Tells secrets apart without telling them: the last four characters of long ones.
-fn masked(secret: &str) -> String {
-    let length = secret.chars().count();
-    let tail: String = if length < 16 { String::new() } else { secret.chars().skip(length - 4).collect() };
-    format!("{MASK}{tail}")
-}
-
-fn open_authentication(vault: &Vault, stored: Option<&[u8]>) -> Result<Option<Authentication>> {
-    let Some(stored) = stored else { return Ok(None) };
-    serde_json::from_slice(&vault.open(stored)?).map(Some).map_err(Error::internal)
-}
-
-fn read(
-    services: &Services,
-    row: endpoint::Model,
-    secrets: Vec<endpoint_secret::Model>,
-    clear: bool,
-) -> Result<Endpoint> {
-    let vault = &services.vault;
-    let authentication = open_authentication(vault, row.authentication.as_deref())?;
-    Ok(Endpoint {
-        id: EndpointId(row.id),
-        project_id: ProjectId(row.project_id),
-        name: row.name,
-        url: row.url,
-        description: row.description,
-        owner_id: row.owner_id,
-        state: EndpointState::from_code(row.state).unwrap_or(EndpointState::Inactive),
-        state_reason: row.state_reason,
-        state_changed_at: row.state_changed_at,
-        content_type: row.content_type,
-        http_timeout: row.http_timeout.unsigned_abs(),
-        rate_limit: row.rate_limit.unsigned_abs(),
-        rate_limit_duration: row.rate_limit_duration.unsigned_abs(),
-        advanced_signatures: row.advanced_signatures,
-        signature_format: SignatureFormat::parse(&row.signature_format).unwrap_or_default(),
-        support_email: row.support_email,
-        slack_webhook_url: row.slack_webhook_url,
-        teams_webhook_url: row.teams_webhook_url,
-        authentication: authentication.map(Authentication::redacted),
-        secrets: secrets
-            .into_iter()
-            .map(|secret| read_secret(vault, secret, clear))
-            .collect::<Result<_>>()?,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        deleted_at: row.deleted_at,
-    })
 }
 
 async fn record(

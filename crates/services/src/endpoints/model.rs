@@ -68,7 +68,10 @@ impl Authentication {
     /// Name and value of the header that deliveries carry.
     pub fn header(&self) -> (String, String) {
         match self {
-            Self::ApiKey { header_name, header_value } => (header_name.clone(), header_value.clone()),
+            Self::ApiKey {
+                header_name,
+                header_value,
+            } => (header_name.clone(), header_value.clone()),
             Self::BasicAuth { username, password } => {
                 let credentials = STANDARD.encode(format!("{username}:{password}"));
                 ("authorization".to_owned(), format!("Basic {credentials}"))
@@ -80,10 +83,14 @@ impl Authentication {
     #[must_use]
     pub fn redacted(self) -> Self {
         match self {
-            Self::ApiKey { header_name, .. } => {
-                Self::ApiKey { header_name, header_value: REDACTED.to_owned() }
-            }
-            Self::BasicAuth { username, .. } => Self::BasicAuth { username, password: REDACTED.to_owned() },
+            Self::ApiKey { header_name, .. } => Self::ApiKey {
+                header_name,
+                header_value: REDACTED.to_owned(),
+            },
+            Self::BasicAuth { username, .. } => Self::BasicAuth {
+                username,
+                password: REDACTED.to_owned(),
+            },
         }
     }
 }
@@ -116,7 +123,9 @@ pub struct AuthenticationInput {
 
 impl std::fmt::Debug for AuthenticationInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuthenticationInput").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("AuthenticationInput")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +167,9 @@ pub struct EndpointSecret {
 
 impl std::fmt::Debug for EndpointSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EndpointSecret").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("EndpointSecret")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

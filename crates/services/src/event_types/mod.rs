@@ -114,10 +114,14 @@ pub async fn create(
     fields.finish()?;
     let txn = services.db.begin().await?;
     projects::settings(&txn, project).await?;
-    db::event_types::insert(&txn, row.clone()).await.map_err(|error| match error {
-        db::DbError::Duplicate { .. } => Error::invalid("name", "an event type with this name already exists"),
-        other => other.into(),
-    })?;
+    db::event_types::insert(&txn, row.clone())
+        .await
+        .map_err(|error| match error {
+            db::DbError::Duplicate { .. } => {
+                Error::invalid("name", "an event type with this name already exists")
+            }
+            other => other.into(),
+        })?;
     let event_type = EventType::from(row);
     record(&txn, actor, at, "event_type.created", &event_type, json!({})).await?;
     txn.commit().await?;
@@ -136,18 +140,25 @@ pub async fn update(
     id: EventTypeId,
     update: EventTypeUpdate,
 ) -> Result<EventType> {
-    change(services, actor, project, id, "event_type.updated", |fields, row, _| {
-        if let Some(category) = &update.category {
-            row.category = fields.line("category", category, MAX_NAME);
-        }
-        if let Some(description) = &update.description {
-            row.description = fields.text("description", description);
-        }
-        if let Some(schema) = update.json_schema.value() {
-            fields.json("json_schema", schema);
-        }
-        row.json_schema = update.json_schema.over(row.json_schema.take());
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "event_type.updated",
+        |fields, row, _| {
+            if let Some(category) = &update.category {
+                row.category = fields.line("category", category, MAX_NAME);
+            }
+            if let Some(description) = &update.description {
+                row.description = fields.text("description", description);
+            }
+            if let Some(schema) = update.json_schema.value() {
+                fields.json("json_schema", schema);
+            }
+            row.json_schema = update.json_schema.over(row.json_schema.take());
+        },
+    )
     .await
 }
 
@@ -161,10 +172,21 @@ pub async fn deprecate(
     project: ProjectId,
     id: EventTypeId,
 ) -> Result<EventType> {
-    change(services, actor, project, id, "event_type.deprecated", |fields, row, at| {
-        fields.check(row.name != EVERY, "name", "* stands for every type and cannot be deprecated");
-        row.deprecated_at = row.deprecated_at.or(Some(at));
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "event_type.deprecated",
+        |fields, row, at| {
+            fields.check(
+                row.name != EVERY,
+                "name",
+                "* stands for every type and cannot be deprecated",
+            );
+            row.deprecated_at = row.deprecated_at.or(Some(at));
+        },
+    )
     .await
 }
 
@@ -183,8 +205,10 @@ pub async fn import(
     let at = now(services);
     let found = openapi::webhooks(spec).map_err(|reason| Error::invalid("spec", reason))?;
     let mut fields = Fields::new();
-    let wanted: Vec<_> =
-        found.into_iter().map(|new| check_new(&mut fields, project, new, at)).collect();
+    let wanted: Vec<_> = found
+        .into_iter()
+        .map(|new| check_new(&mut fields, project, new, at))
+        .collect();
     fields.finish()?;
 
     let txn = services.db.begin().await?;
@@ -198,9 +222,16 @@ pub async fn import(
         .collect();
     let mut imported = Vec::with_capacity(wanted.len());
     for row in wanted {
-        let known = stored.remove(&row.name).ok_or_else(|| Error::internal("an event type vanished"))?;
+        let known = stored
+            .remove(&row.name)
+            .ok_or_else(|| Error::internal("an event type vanished"))?;
         let (id, created_at) = (known.id, known.created_at);
-        let merged = event_type::Model { id, created_at, deprecated_at: known.deprecated_at, ..row };
+        let merged = event_type::Model {
+            id,
+            created_at,
+            deprecated_at: known.deprecated_at,
+            ..row
+        };
         let event_type = EventType::from(merged.clone());
         let detail = audit::difference(&EventType::from(known), &event_type);
         db::event_types::update(&txn, merged).await?;
@@ -244,7 +275,11 @@ fn check_new(
     at: DateTime<Utc>,
 ) -> event_type::Model {
     let name = check_name(fields, "name", &new.name);
-    fields.check(name != EVERY, "name", "* stands for every type and is there already");
+    fields.check(
+        name != EVERY,
+        "name",
+        "* stands for every type and is there already",
+    );
     if let Some(schema) = &new.json_schema {
         fields.json("json_schema", schema);
     }
@@ -267,8 +302,9 @@ async fn change(
     actor.require(project, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let mut row =
-        db::event_types::lock(&txn, project.0, id.0).await?.ok_or(Error::NotFound("event type"))?;
+    let mut row = db::event_types::lock(&txn, project.0, id.0)
+        .await?
+        .ok_or(Error::NotFound("event type"))?;
     let before = EventType::from(row.clone());
     let mut fields = Fields::new();
     apply(&mut fields, &mut row, at);
@@ -276,7 +312,15 @@ async fn change(
     row.updated_at = at;
     let after = EventType::from(row.clone());
     db::event_types::update(&txn, row).await?;
-    record(&txn, actor, at, action, &after, audit::difference(&before, &after)).await?;
+    record(
+        &txn,
+        actor,
+        at,
+        action,
+        &after,
+        audit::difference(&before, &after),
+    )
+    .await?;
     txn.commit().await?;
     changed(services, project).await;
     Ok(after)

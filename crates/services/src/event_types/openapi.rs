@@ -45,7 +45,10 @@ pub(super) fn webhooks(spec: &str) -> Result<Vec<NewEventType>, String> {
     if webhooks.len() > MAX_WEBHOOKS {
         return Err(format!("must have at most {MAX_WEBHOOKS} webhooks"));
     }
-    Ok(webhooks.iter().map(|(name, item)| read(&document, name, item)).collect())
+    Ok(webhooks
+        .iter()
+        .map(|(name, item)| read(&document, name, item))
+        .collect())
 }
 
 fn parse(spec: &str) -> Result<Value, String> {
@@ -53,24 +56,52 @@ fn parse(spec: &str) -> Result<Value, String> {
         return serde_json::from_str(spec).map_err(|error| format!("is not JSON: {error}"));
     }
     serde_saphyr::from_str(spec).map_err(|error| {
-        let reason: String = error.to_string().lines().next().unwrap_or_default().chars().take(200).collect();
+        let reason: String = error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect();
         format!("is not YAML: {reason}")
     })
 }
 
 fn read(document: &Value, name: &str, item: &Value) -> NewEventType {
     let item = follow(document, item);
-    let operation = METHODS.iter().find_map(|method| item.get(method)).unwrap_or(&Value::Null);
-    let text = |key: &str| operation.get(key).or_else(|| item.get(key)).and_then(Value::as_str);
-    let category = operation.get("tags").and_then(|tags| tags.get(0)).and_then(Value::as_str);
-    let content = operation.get("requestBody").map(|body| follow(document, body)).and_then(|b| b.get("content"));
+    let operation = METHODS
+        .iter()
+        .find_map(|method| item.get(method))
+        .unwrap_or(&Value::Null);
+    let text = |key: &str| {
+        operation
+            .get(key)
+            .or_else(|| item.get(key))
+            .and_then(Value::as_str)
+    };
+    let category = operation
+        .get("tags")
+        .and_then(|tags| tags.get(0))
+        .and_then(Value::as_str);
+    let content = operation
+        .get("requestBody")
+        .map(|body| follow(document, body))
+        .and_then(|b| b.get("content"));
     let schema = content
-        .and_then(|content| content.get("application/json").or_else(|| content.as_object()?.values().next()))
+        .and_then(|content| {
+            content
+                .get("application/json")
+                .or_else(|| content.as_object()?.values().next())
+        })
         .and_then(|media| media.get("schema"));
     NewEventType {
         name: name.to_owned(),
         category: category.unwrap_or_default().to_owned(),
-        description: text("description").or_else(|| text("summary")).unwrap_or_default().to_owned(),
+        description: text("description")
+            .or_else(|| text("summary"))
+            .unwrap_or_default()
+            .to_owned(),
         json_schema: schema.map(|schema| self_contained(document, schema)),
     }
 }
@@ -169,7 +200,10 @@ components:
         let found = webhooks(SPEC).expect("reads");
         assert_eq!(found.len(), 2);
         let paid = found.iter().find(|t| t.name == "invoice.paid").expect("there");
-        assert_eq!((paid.category.as_str(), paid.description.as_str()), ("Billing", "An invoice was paid"));
+        assert_eq!(
+            (paid.category.as_str(), paid.description.as_str()),
+            ("Billing", "An invoice was paid")
+        );
         let schema = paid.json_schema.as_ref().expect("has one");
         assert_eq!(schema["$ref"], "#/components/schemas/Invoice");
         let shared = schema["components"]["schemas"].as_object().expect("object");

@@ -20,7 +20,10 @@ pub(crate) fn of_config(fields: &mut Fields, config: FilterConfig) -> (Vec<Strin
             names.push(name);
         }
         if names.len() > MAX_FILTERS {
-            fields.refuse("filter_config.event_types", format!("must be at most {MAX_FILTERS}"));
+            fields.refuse(
+                "filter_config.event_types",
+                format!("must be at most {MAX_FILTERS}"),
+            );
             break;
         }
     }
@@ -39,7 +42,12 @@ pub(super) fn new_row(
     enabled_at: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
 ) -> filter::Model {
-    let FilterSpec { headers, body, query, path } = normalised(spec);
+    let FilterSpec {
+        headers,
+        body,
+        query,
+        path,
+    } = normalised(spec);
     filter::Model {
         id: FilterId::at(at).0,
         project_id: project.0,
@@ -72,9 +80,23 @@ pub(super) fn updated_row(
         path: update.path.over(row.path),
     };
     compile(fields, "", &spec);
-    let FilterSpec { headers, body, query, path } = normalised(spec);
+    let FilterSpec {
+        headers,
+        body,
+        query,
+        path,
+    } = normalised(spec);
     let enabled_at = update.enabled_at.over(row.enabled_at);
-    filter::Model { event_type, headers, body, query, path, enabled_at, updated_at: at, ..row }
+    filter::Model {
+        event_type,
+        headers,
+        body,
+        query,
+        path,
+        enabled_at,
+        updated_at: at,
+        ..row
+    }
 }
 
 pub(super) fn check_new(fields: &mut Fields, new: &NewFilter) -> String {
@@ -92,7 +114,10 @@ pub(super) fn compile(fields: &mut Fields, prefix: &str, spec: &FilterSpec) -> C
     Conditions::compile(spec).unwrap_or_else(|error| {
         let path: String = error.path.chars().take(MAX_NAME).collect();
         let dot = if path.is_empty() { "" } else { "." };
-        fields.refuse(&format!("{prefix}{}{dot}{path}", error.scope), error.code.to_string());
+        fields.refuse(
+            &format!("{prefix}{}{dot}{path}", error.scope),
+            error.code.to_string(),
+        );
         Conditions::default()
     })
 }

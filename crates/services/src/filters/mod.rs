@@ -4,6 +4,7 @@
 //! refused when it is saved, with its scope and path.
 
 mod check;
+mod model;
 
 use std::collections::HashSet;
 
@@ -13,7 +14,6 @@ use db::entities::{filter, subscription};
 use domain::filter::{Filter as Conditions, FilterSpec};
 use domain::id::{FilterId, ProjectId, SubscriptionId};
 use domain::role::Role;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::Actor;
@@ -26,72 +26,12 @@ use crate::{Services, event_types, projects};
 
 pub(crate) use check::of_config;
 use check::{check_new, compile, input, new_row, updated_row};
+pub use model::{Filter, FilterUpdate, NewFilter};
 
 /// Most filters of one subscription.
 const MAX_FILTERS: usize = 1_000;
 /// The event type that stands for every other.
 const EVERY: &str = "*";
-
-/// A filter.
-#[derive(Clone, Debug, Serialize)]
-pub struct Filter {
-    /// Its id.
-    pub id: FilterId,
-    /// Its subscription.
-    pub subscription_id: SubscriptionId,
-    /// The event type that it is for; `*` = every type without a filter of its own.
-    pub event_type: String,
-    /// Its conditions as they were written; a scope without conditions is `None`.
-    pub spec: FilterSpec,
-    /// Since when it takes events; `None` = disabled.
-    pub enabled_at: Option<DateTime<Utc>>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it was last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-impl From<filter::Model> for Filter {
-    fn from(row: filter::Model) -> Self {
-        Self {
-            id: FilterId(row.id),
-            subscription_id: SubscriptionId(row.subscription_id),
-            event_type: row.event_type,
-            spec: FilterSpec { headers: row.headers, body: row.body, query: row.query, path: row.path },
-            enabled_at: row.enabled_at,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-}
-
-/// A filter to make.
-#[derive(Clone, Debug, Default)]
-pub struct NewFilter {
-    /// The event type that it is for; must exist.
-    pub event_type: String,
-    /// Its conditions.
-    pub spec: FilterSpec,
-    /// Left out = now, null = disabled.
-    pub enabled_at: Patch<DateTime<Utc>>,
-}
-
-/// A change of a filter; `None` and `Absent` leave as is, `Null` removes a scope's conditions.
-#[derive(Clone, Debug, Default)]
-pub struct FilterUpdate {
-    /// The event type that it is for; must exist.
-    pub event_type: Option<String>,
-    /// Conditions on headers.
-    pub headers: Patch<Value>,
-    /// Conditions on the payload.
-    pub body: Patch<Value>,
-    /// Conditions on query parameters.
-    pub query: Patch<Value>,
-    /// Conditions on the path.
-    pub path: Patch<Value>,
-    /// Null disables.
-    pub enabled_at: Patch<DateTime<Utc>>,
-}
 
 /// Makes a filter.
 ///
@@ -107,8 +47,18 @@ pub async fn create(
 ) -> Result<Filter> {
     let mut fields = Fields::new();
     let event_type = check_new(&mut fields, &new);
-    let made = insert(services, actor, project, subscription, fields, vec![(event_type, new)]).await?;
-    made.into_iter().next().ok_or_else(|| Error::internal("no filter was made"))
+    let made = insert(
+        services,
+        actor,
+        project,
+        subscription,
+        fields,
+        vec![(event_type, new)],
+    )
+    .await?;
+    made.into_iter()
+        .next()
+        .ok_or_else(|| Error::internal("no filter was made"))
 }
 
 /// Makes several filters, or none of them.
@@ -163,15 +113,33 @@ async fn insert(
             Patch::Null => None,
             Patch::Value(since) => Some(since),
         };
-        rows.push(new_row(project, subscription, event_type, new.spec, enabled_at, at));
+        rows.push(new_row(
+            project,
+            subscription,
+            event_type,
+            new.spec,
+            enabled_at,
+            at,
+        ));
     }
     if taken.len() > MAX_FILTERS {
-        return Err(Error::Conflict(format!("a subscription has at most {MAX_FILTERS} filters")));
+        return Err(Error::Conflict(format!(
+            "a subscription has at most {MAX_FILTERS} filters"
+        )));
     }
     let made: Vec<Filter> = rows.iter().cloned().map(Filter::from).collect();
     db::filters::insert_many(&txn, rows).await?;
     for filter in &made {
-        record(&txn, actor, at, "filter.created", project, filter, json!({"conditions": filter.spec})).await?;
+        record(
+            &txn,
+            actor,
+            at,
+            "filter.created",
+            project,
+            filter,
+            json!({"conditions": filter.spec}),
+        )
+        .await?;
     }
     txn.commit().await?;
     changed(services, project).await;
@@ -190,8 +158,18 @@ pub async fn update(
     id: FilterId,
     update: FilterUpdate,
 ) -> Result<Filter> {
-    let changed = apply(services, actor, project, subscription, vec![(id, update, Fields::new())]).await?;
-    changed.into_iter().next().ok_or_else(|| Error::internal("no filter was changed"))
+    let changed = apply(
+        services,
+        actor,
+        project,
+        subscription,
+        vec![(id, update, Fields::new())],
+    )
+    .await?;
+    changed
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::internal("no filter was changed"))
 }
 
 /// Changes several filters, or none of them.
@@ -227,7 +205,9 @@ async fn apply(
     let mut refused = Fields::new();
     let mut changes = Vec::with_capacity(updates.len());
     for (id, update, mut fields) in updates {
-        let row = db::filters::find(txn.orm(), owner.id, id.0).await?.ok_or(Error::NotFound("filter"))?;
+        let row = db::filters::find(txn.orm(), owner.id, id.0)
+            .await?
+            .ok_or(Error::NotFound("filter"))?;
         let before = Filter::from(row.clone());
         let row = updated_row(&mut fields, row, update, at);
         refused.append(fields);
@@ -244,10 +224,12 @@ async fn apply(
     let mut filters = Vec::with_capacity(changes.len());
     for (before, row) in changes {
         let after = Filter::from(row.clone());
-        db::filters::update(&txn, row).await.map_err(|error| match error {
-            db::DbError::Duplicate { .. } => duplicate(),
-            other => other.into(),
-        })?;
+        db::filters::update(&txn, row)
+            .await
+            .map_err(|error| match error {
+                db::DbError::Duplicate { .. } => duplicate(),
+                other => other.into(),
+            })?;
         let detail = audit::difference(&before, &after);
         record(&txn, actor, at, "filter.updated", project, &after, detail).await?;
         filters.push(after);
@@ -288,7 +270,10 @@ pub async fn get(
     id: FilterId,
 ) -> Result<Filter> {
     let filters = list(services, actor, project, subscription).await?;
-    filters.into_iter().find(|filter| filter.id == id).ok_or(Error::NotFound("filter"))
+    filters
+        .into_iter()
+        .find(|filter| filter.id == id)
+        .ok_or(Error::NotFound("filter"))
 }
 
 /// Removes a filter. A subscription without filters takes nothing.
@@ -306,7 +291,9 @@ pub async fn delete(
     let at = now(services);
     let txn = services.db.begin().await?;
     let owner = lock_owner(&txn, project, subscription).await?;
-    let row = db::filters::find(txn.orm(), owner.id, id.0).await?.ok_or(Error::NotFound("filter"))?;
+    let row = db::filters::find(txn.orm(), owner.id, id.0)
+        .await?
+        .ok_or(Error::NotFound("filter"))?;
     db::filters::delete(&txn, &[id.0]).await?;
     record(&txn, actor, at, "filter.deleted", project, &row.into(), json!({})).await?;
     txn.commit().await?;
@@ -364,7 +351,10 @@ pub(crate) async fn put(
     (names, spec): (Vec<String>, FilterSpec),
     at: DateTime<Utc>,
 ) -> Result<()> {
-    let types = names.iter().map(|name| event_types::bare_row(project, name.clone(), at)).collect();
+    let types = names
+        .iter()
+        .map(|name| event_types::bare_row(project, name.clone(), at))
+        .collect();
     db::event_types::insert_missing(txn, types).await?;
     let rows = db::filters::of_subscriptions(txn.orm(), &[subscription.0]).await?;
     let (stay, leave): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| names.contains(&row.event_type));
@@ -374,10 +364,28 @@ pub(crate) async fn put(
     }
     let known: HashSet<String> = stay.iter().map(|row| row.event_type.clone()).collect();
     for row in stay {
-        let FilterSpec { headers, body, query, path } = spec.clone();
-        let changed = filter::Model { headers, body, query, path, ..row.clone() };
+        let FilterSpec {
+            headers,
+            body,
+            query,
+            path,
+        } = spec.clone();
+        let changed = filter::Model {
+            headers,
+            body,
+            query,
+            path,
+            ..row.clone()
+        };
         if changed != row {
-            db::filters::update(txn, filter::Model { updated_at: at, ..changed }).await?;
+            db::filters::update(
+                txn,
+                filter::Model {
+                    updated_at: at,
+                    ..changed
+                },
+            )
+            .await?;
         }
     }
     let fresh = names
@@ -399,7 +407,9 @@ async fn lock_owner(
     project: ProjectId,
     subscription: SubscriptionId,
 ) -> Result<subscription::Model> {
-    db::subscriptions::lock(txn, project.0, subscription.0).await?.ok_or(Error::NotFound("subscription"))
+    db::subscriptions::lock(txn, project.0, subscription.0)
+        .await?
+        .ok_or(Error::NotFound("subscription"))
 }
 
 async fn require_types(txn: &Txn, project: ProjectId, names: &[String]) -> Result<()> {
@@ -408,7 +418,11 @@ async fn require_types(txn: &Txn, project: ProjectId, names: &[String]) -> Resul
     }
     let known = db::event_types::lock_named(txn, project.0, names).await?;
     let all_known = names.iter().all(|name| known.iter().any(|row| row.name == *name));
-    if all_known { Ok(()) } else { Err(Error::NotFound("event type")) }
+    if all_known {
+        Ok(())
+    } else {
+        Err(Error::NotFound("event type"))
+    }
 }
 
 async fn record(

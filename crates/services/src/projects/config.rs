@@ -47,7 +47,10 @@ const CONFIG: &[(&str, Shape)] = &[
     ("allow_unmatched_dynamic_urls", Shape::Bool),
     ("search_policy", Shape::Text),
     ("ssl", Shape::Object(&[("enforce_secure_endpoints", Shape::Bool)])),
-    ("ratelimit", Shape::Object(&[("count", Shape::Number), ("duration", Shape::Number)])),
+    (
+        "ratelimit",
+        Shape::Object(&[("count", Shape::Number), ("duration", Shape::Number)]),
+    ),
     (
         "strategy",
         Shape::Object(&[
@@ -164,7 +167,7 @@ fn check_shape(fields: &mut Fields, path: &str, value: &Value, shape: Shape) {
         (Shape::Bool, Value::Bool(_)) => {}
         (Shape::Bool, _) => fields.refuse(path, "must be true or false"),
         (Shape::Number, value) => {
-            let small = value.as_u64().is_some_and(|n| n <= u64::from(u32::MAX));
+            let small = value.as_u64().is_some_and(|n| u32::try_from(n).is_ok());
             fields.check(small, path, "must be a whole number from 0 to 4294967295");
         }
         (Shape::Text, Value::String(text)) => {
@@ -214,12 +217,23 @@ fn complete_versions(
     merged: &mut Map<String, Value>,
     at: DateTime<Utc>,
 ) {
-    let versions = merged.get_mut("signature").and_then(|s| s.get_mut("versions")).and_then(Value::as_array_mut);
+    let versions = merged
+        .get_mut("signature")
+        .and_then(|s| s.get_mut("versions"))
+        .and_then(Value::as_array_mut);
     for (index, version) in versions.into_iter().flatten().enumerate() {
-        let Some(version) = version.as_object_mut() else { continue };
+        let Some(version) = version.as_object_mut() else {
+            continue;
+        };
         let path = format!("config.signature.versions[{index}]");
         version.retain(|_, value| !value.is_null());
-        let text = |key: &str| version.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |key: &str| {
+            version
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let uid = match text("uid").as_str() {
             "" => uuid_at(at),
             given => given.parse().unwrap_or_else(|_| {
@@ -232,7 +246,10 @@ fn complete_versions(
         let created_at = match text("created_at").as_str() {
             "" => known.map_or(at, |v| v.created_at),
             given => given.parse::<DateTime<Utc>>().unwrap_or_else(|_| {
-                fields.refuse(&format!("{path}.created_at"), "must be a time such as 2026-01-31T12:00:00Z");
+                fields.refuse(
+                    &format!("{path}.created_at"),
+                    "must be a time such as 2026-01-31T12:00:00Z",
+                );
                 at
             }),
         };
@@ -243,18 +260,30 @@ fn complete_versions(
 
 fn check(services: &Services, fields: &mut Fields, before: &ProjectConfig, config: &ProjectConfig) {
     let most = services.options.ingest.max_payload_bytes;
-    fields.number("config.max_payload_read_size", config.max_payload_read_size, 0, most);
+    fields.number(
+        "config.max_payload_read_size",
+        config.max_payload_read_size,
+        0,
+        most,
+    );
     if !config.search_policy.is_empty()
         && let Err(error) = domain::duration::parse(&config.search_policy)
     {
-        fields.refuse("config.search_policy", format!("must be a duration such as 720h: {error}"));
+        fields.refuse(
+            "config.search_policy",
+            format!("must be a duration such as 720h: {error}"),
+        );
     }
     fields.number("config.ratelimit.count", config.ratelimit.count, 0, 1_000_000);
     fields.number("config.ratelimit.duration", config.ratelimit.duration, 1, 86_400);
     fields.header_name("config.signature.header", &config.signature.header);
     fields.header_name("config.request_id_header", &config.request_id_header);
     fields.check(
-        !config.signature.header.trim().eq_ignore_ascii_case(config.request_id_header.trim()),
+        !config
+            .signature
+            .header
+            .trim()
+            .eq_ignore_ascii_case(config.request_id_header.trim()),
         "config.request_id_header",
         "must differ from the signature header",
     );
@@ -277,10 +306,20 @@ fn check_strategy(fields: &mut Fields, strategy: &StrategyConfig) {
             "is required when the type is list: seconds before each further attempt",
         );
         for (index, wait) in strategy.intervals.iter().enumerate() {
-            fields.number(&format!("config.strategy.intervals[{index}]"), *wait, 0, MAX_WAIT_SECONDS);
+            fields.number(
+                &format!("config.strategy.intervals[{index}]"),
+                *wait,
+                0,
+                MAX_WAIT_SECONDS,
+            );
         }
     } else {
-        fields.number("config.strategy.retry_count", strategy.retry_count, 1, MAX_ATTEMPTS);
+        fields.number(
+            "config.strategy.retry_count",
+            strategy.retry_count,
+            1,
+            MAX_ATTEMPTS,
+        );
         fields.number("config.strategy.duration", strategy.duration, 1, MAX_WAIT_SECONDS);
     }
     if fields.count() > refused {
@@ -315,7 +354,11 @@ fn check_circuit_breaker(fields: &mut Fields, breaker: &CircuitBreakerConfig) {
         ("success_threshold", breaker.success_threshold, 100_000),
         ("minimum_request_count", breaker.minimum_request_count, 1_000_000),
         ("observability_window", breaker.observability_window, 1_440),
-        ("consecutive_failure_threshold", breaker.consecutive_failure_threshold, 100_000),
+        (
+            "consecutive_failure_threshold",
+            breaker.consecutive_failure_threshold,
+            100_000,
+        ),
     ] {
         fields.number(&format!("config.circuit_breaker.{key}"), number, 1, most);
     }

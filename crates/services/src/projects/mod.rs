@@ -122,13 +122,27 @@ pub async fn create(services: &Services, actor: &Actor, new: NewProject) -> Resu
     let project = read(row.clone())?;
 
     let txn = services.db.begin().await?;
-    if db::organisations::find(txn.orm(), organisation.0).await?.is_none() {
+    if db::organisations::find(txn.orm(), organisation.0)
+        .await?
+        .is_none()
+    {
         return Err(Error::NotFound("organisation"));
     }
     db::projects::insert(&txn, row).await.map_err(name_taken)?;
     db::event_types::insert_missing(&txn, vec![event_types::bare_row(id, "*".to_owned(), at)]).await?;
-    record(&txn, actor, at, "project.created", &project, json!({"type": project.kind})).await?;
-    let key = NewApiKey { name: format!("{}'s first key", project.name), ..NewApiKey::default() };
+    record(
+        &txn,
+        actor,
+        at,
+        "project.created",
+        &project,
+        json!({"type": project.kind}),
+    )
+    .await?;
+    let key = NewApiKey {
+        name: format!("{}'s first key", project.name),
+        ..NewApiKey::default()
+    };
     let api_key = api_keys::insert(&txn, actor, id, key, at).await?;
     txn.commit().await?;
     changed(services, id).await;
@@ -141,9 +155,14 @@ pub async fn create(services: &Services, actor: &Actor, new: NewProject) -> Resu
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn get(services: &Services, actor: &Actor, id: ProjectId) -> Result<ProjectSummary> {
     actor.require(id, Role::Viewer)?;
-    let row = db::projects::find(services.db.orm(), id.0).await?.ok_or(Error::NotFound("project"))?;
+    let row = db::projects::find(services.db.orm(), id.0)
+        .await?
+        .ok_or(Error::NotFound("project"))?;
     let mut counts = counts(services, &[id.0]).await?;
-    Ok(ProjectSummary { project: read(row)?, counts: counts.remove(&id.0).unwrap_or_default() })
+    Ok(ProjectSummary {
+        project: read(row)?,
+        counts: counts.remove(&id.0).unwrap_or_default(),
+    })
 }
 
 /// The projects that the actor may see, by name, with their counts; `organisation` narrows.
@@ -168,7 +187,10 @@ pub async fn list(
     rows.into_iter()
         .map(|row| {
             let counts = counts.remove(&row.id).unwrap_or_default();
-            Ok(ProjectSummary { project: read(row)?, counts })
+            Ok(ProjectSummary {
+                project: read(row)?,
+                counts,
+            })
         })
         .collect()
 }
@@ -187,13 +209,19 @@ pub async fn update(
     actor.require(id, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let row = db::projects::lock(&txn, id.0).await?.ok_or(Error::NotFound("project"))?;
+    let row = db::projects::lock(&txn, id.0)
+        .await?
+        .ok_or(Error::NotFound("project"))?;
     let before = read(row.clone())?;
 
     let mut fields = Fields::new();
-    let name = update.name.map_or_else(|| row.name.clone(), |name| fields.name("name", &name));
-    let logo_url =
-        update.logo_url.map_or_else(|| row.logo_url.clone(), |url| fields.url_or_empty("logo_url", &url));
+    let name = update
+        .name
+        .map_or_else(|| row.name.clone(), |name| fields.name("name", &name));
+    let logo_url = update.logo_url.map_or_else(
+        || row.logo_url.clone(),
+        |url| fields.url_or_empty("logo_url", &url),
+    );
     let stored = read_config(row.config.clone())?;
     let merged = match &update.config {
         Some(changes) => config::merge(services, &mut fields, &stored, changes, at)?,
@@ -202,10 +230,24 @@ pub async fn update(
     fields.finish()?;
 
     let config = serde_json::to_value(merged).map_err(Error::internal)?;
-    let row = project::Model { name, logo_url, config, updated_at: at, ..row };
+    let row = project::Model {
+        name,
+        logo_url,
+        config,
+        updated_at: at,
+        ..row
+    };
     let after = read(row.clone())?;
     db::projects::update(&txn, row).await.map_err(name_taken)?;
-    record(&txn, actor, at, "project.updated", &after, audit::difference(&before, &after)).await?;
+    record(
+        &txn,
+        actor,
+        at,
+        "project.updated",
+        &after,
+        audit::difference(&before, &after),
+    )
+    .await?;
     txn.commit().await?;
     changed(services, id).await;
     Ok(after)
@@ -227,12 +269,18 @@ pub async fn delete(
     actor.require(id, Role::ProjectAdmin)?;
     let at = now(services);
     let txn = services.db.begin().await?;
-    let row = db::projects::lock(&txn, id.0).await?.ok_or(Error::NotFound("project"))?;
+    let row = db::projects::lock(&txn, id.0)
+        .await?
+        .ok_or(Error::NotFound("project"))?;
     if typed_name.is_some_and(|typed| typed.trim() != row.name) {
         return Err(Error::invalid("name", "is not the name of this project"));
     }
     let project = read(row.clone())?;
-    let row = project::Model { deleted_at: Some(at), updated_at: at, ..row };
+    let row = project::Model {
+        deleted_at: Some(at),
+        updated_at: at,
+        ..row
+    };
     db::projects::update(&txn, row).await?;
     record(&txn, actor, at, "project.deleted", &project, json!({})).await?;
     txn.commit().await?;
@@ -242,7 +290,9 @@ pub async fn delete(
 
 /// The settings of a live project, inside of a larger change.
 pub(crate) async fn settings(txn: &Txn, id: ProjectId) -> Result<(ProjectKind, ProjectConfig)> {
-    let row = db::projects::find(txn.orm(), id.0).await?.ok_or(Error::NotFound("project"))?;
+    let row = db::projects::find(txn.orm(), id.0)
+        .await?
+        .ok_or(Error::NotFound("project"))?;
     Ok((read_kind(&row.kind)?, read_config(row.config)?))
 }
 
@@ -269,7 +319,9 @@ fn check_new(
     // The default version gets an id of its own, as every other one.
     let signature = wanted.entry("signature").or_insert_with(|| json!({}));
     if let Some(signature) = signature.as_object_mut() {
-        signature.entry("versions").or_insert_with(|| json!([{"hash": "SHA256", "encoding": "hex"}]));
+        signature
+            .entry("versions")
+            .or_insert_with(|| json!([{"hash": "SHA256", "encoding": "hex"}]));
     }
     let config = config::merge(services, &mut fields, &ProjectConfig::default(), &wanted, at)?;
     fields.finish()?;
@@ -293,7 +345,10 @@ async fn only_organisation(services: &Services, actor: &Actor) -> Result<Organis
     match organisations.as_slice() {
         [only] => Ok(only.id),
         [] => Err(Error::Forbidden("a key of a project may not do this")),
-        _ => Err(Error::invalid("organisation_id", "is required: you belong to several organisations")),
+        _ => Err(Error::invalid(
+            "organisation_id",
+            "is required: you belong to several organisations",
+        )),
     }
 }
 

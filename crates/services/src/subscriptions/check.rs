@@ -6,7 +6,7 @@ use domain::project::RateLimitConfig;
 use domain::retry::{DEFAULT_MAX_SECONDS, RetryError, RetryPolicy};
 use serde_json::Value;
 
-use super::model::{AlertConfig, DeliveryMode, RetryInput, SubscriptionUpdate};
+use super::model::{AlertConfig, RetryInput, SubscriptionUpdate};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::patch::Patch;
@@ -34,10 +34,13 @@ pub(super) fn apply(
         Patch::Value(text) => row.source_id = fields.id::<SourceId>("source_id", text).map(|id| id.0),
     }
     if let Some(mode) = update.delivery_mode.as_deref().filter(|mode| !mode.is_empty()) {
-        row.delivery_mode = DeliveryMode::parse(mode).unwrap_or_default().as_str().to_owned();
-        fields.word("delivery_mode", mode, &["at_least_once", "at_most_once"]);
+        row.delivery_mode = fields.word("delivery_mode", mode, &["at_least_once", "at_most_once"]);
     }
-    if update.function.as_deref().is_some_and(|function| !function.trim().is_empty()) {
+    if update
+        .function
+        .as_deref()
+        .is_some_and(|function| !function.trim().is_empty())
+    {
         fields.refuse("function", "functions are not supported");
     }
     match &update.retry_config {
@@ -59,7 +62,10 @@ pub(super) fn apply(
 }
 
 fn store<T: serde::Serialize>(value: Option<&T>) -> Result<Option<Value>> {
-    value.map(serde_json::to_value).transpose().map_err(Error::internal)
+    value
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(Error::internal)
 }
 
 fn retry(fields: &mut Fields, input: &RetryInput) -> Option<RetryPolicy> {
@@ -71,17 +77,27 @@ fn retry(fields: &mut Fields, input: &RetryInput) -> Option<RetryPolicy> {
         (_, Some(text)) => match domain::duration::parse(text) {
             Ok(wait) => u32::try_from(wait.as_secs()).unwrap_or(u32::MAX),
             Err(error) => {
-                fields.refuse("retry_config.duration", format!("must be a duration such as 10s: {error}"));
+                fields.refuse(
+                    "retry_config.duration",
+                    format!("must be a duration such as 10s: {error}"),
+                );
                 1
             }
         },
     };
     let policy = match input.kind.as_str() {
-        "linear" | "" => RetryPolicy::Linear { interval_seconds: wait(), limit },
-        "exponential" => {
-            RetryPolicy::Exponential { base_seconds: wait(), limit, max_seconds: DEFAULT_MAX_SECONDS }
-        }
-        "list" => RetryPolicy::List { seconds: input.intervals.clone().unwrap_or_default() },
+        "linear" | "" => RetryPolicy::Linear {
+            interval_seconds: wait(),
+            limit,
+        },
+        "exponential" => RetryPolicy::Exponential {
+            base_seconds: wait(),
+            limit,
+            max_seconds: DEFAULT_MAX_SECONDS,
+        },
+        "list" => RetryPolicy::List {
+            seconds: input.intervals.clone().unwrap_or_default(),
+        },
         _ => {
             fields.refuse("retry_config.type", "must be one of linear, exponential, list");
             return None;
@@ -117,7 +133,10 @@ fn check_alert<'a>(fields: &mut Fields, alert: &'a AlertConfig) -> Option<&'a Al
     }
     fields.number("alert_config.count", alert.count, 1, 1_000_000);
     if let Err(error) = domain::duration::parse(&alert.threshold) {
-        fields.refuse("alert_config.threshold", format!("must be a duration such as 1h: {error}"));
+        fields.refuse(
+            "alert_config.threshold",
+            format!("must be a duration such as 1h: {error}"),
+        );
     }
     Some(alert)
 }

@@ -72,7 +72,15 @@ pub async fn create(
     db::subscriptions::insert(&txn, row.clone()).await?;
     filters::put(&txn, project, SubscriptionId(row.id), wanted, at).await?;
     let subscription = read_one(&txn, row).await?;
-    record(&txn, actor, at, "subscription.created", &subscription, brief(&subscription)).await?;
+    record(
+        &txn,
+        actor,
+        at,
+        "subscription.created",
+        &subscription,
+        brief(&subscription),
+    )
+    .await?;
     txn.commit().await?;
     changed(services, project).await;
     Ok(subscription)
@@ -125,10 +133,13 @@ pub async fn get(
 ) -> Result<Subscription> {
     actor.require(project, Role::Viewer)?;
     let conn = services.db.orm();
-    let row =
-        db::subscriptions::find(conn, project.0, id.0).await?.ok_or(Error::NotFound("subscription"))?;
+    let row = db::subscriptions::find(conn, project.0, id.0)
+        .await?
+        .ok_or(Error::NotFound("subscription"))?;
     let filters = db::filters::of_subscriptions(conn, &[id.0]).await?;
-    let endpoint = db::endpoints::by_ids(conn, project.0, &[row.endpoint_id]).await?.pop();
+    let endpoint = db::endpoints::by_ids(conn, project.0, &[row.endpoint_id])
+        .await?
+        .pop();
     read(row, filters, endpoint)
 }
 
@@ -144,18 +155,27 @@ pub async fn update(
     id: SubscriptionId,
     update: SubscriptionUpdate,
 ) -> Result<Subscription> {
-    change(services, actor, project, id, "subscription.updated", async |txn, row, at| {
-        let (kind, config) = projects::settings(txn, project).await?;
-        let mut fields = Fields::new();
-        check::apply(&mut fields, row, &update)?;
-        let wanted = update.filter_config.map(|config| filters::of_config(&mut fields, config));
-        check_ends(txn, &mut fields, kind, &config, row, Some(id)).await?;
-        fields.finish()?;
-        if let Some(wanted) = wanted {
-            filters::put(txn, project, id, wanted, at).await?;
-        }
-        Ok(())
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "subscription.updated",
+        async |txn, row, at| {
+            let (kind, config) = projects::settings(txn, project).await?;
+            let mut fields = Fields::new();
+            check::apply(&mut fields, row, &update)?;
+            let wanted = update
+                .filter_config
+                .map(|config| filters::of_config(&mut fields, config));
+            check_ends(txn, &mut fields, kind, &config, row, Some(id)).await?;
+            fields.finish()?;
+            if let Some(wanted) = wanted {
+                filters::put(txn, project, id, wanted, at).await?;
+            }
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -169,10 +189,17 @@ pub async fn delete(
     project: ProjectId,
     id: SubscriptionId,
 ) -> Result<()> {
-    change(services, actor, project, id, "subscription.deleted", async |_, row, at| {
-        row.deleted_at = Some(at);
-        Ok(())
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "subscription.deleted",
+        async |_, row, at| {
+            row.deleted_at = Some(at);
+            Ok(())
+        },
+    )
     .await?;
     Ok(())
 }
@@ -187,10 +214,17 @@ pub async fn toggle(
     project: ProjectId,
     id: SubscriptionId,
 ) -> Result<Subscription> {
-    change(services, actor, project, id, "subscription.toggled", async |_, row, _| {
-        row.enabled = !row.enabled;
-        Ok(())
-    })
+    change(
+        services,
+        actor,
+        project,
+        id,
+        "subscription.toggled",
+        async |_, row, _| {
+            row.enabled = !row.enabled;
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -208,9 +242,13 @@ async fn change(
     let txn = services.db.begin().await?;
     let missing = || Error::NotFound("subscription");
     // The endpoint first, as when it is deleted with its subscriptions: no two changes deadlock.
-    let known = db::subscriptions::find(txn.orm(), project.0, id.0).await?.ok_or_else(missing)?;
+    let known = db::subscriptions::find(txn.orm(), project.0, id.0)
+        .await?
+        .ok_or_else(missing)?;
     db::endpoints::lock(&txn, project.0, known.endpoint_id).await?;
-    let mut row = db::subscriptions::lock(&txn, project.0, id.0).await?.ok_or_else(missing)?;
+    let mut row = db::subscriptions::lock(&txn, project.0, id.0)
+        .await?
+        .ok_or_else(missing)?;
     let before = read_one(&txn, row.clone()).await?;
     apply(&txn, &mut row, at).await?;
     row.updated_at = at;
@@ -252,7 +290,11 @@ async fn check_ends(
     own: Option<SubscriptionId>,
 ) -> Result<()> {
     match row.source_id {
-        None => fields.check(kind == ProjectKind::Outgoing, "source_id", "is required in an incoming project"),
+        None => fields.check(
+            kind == ProjectKind::Outgoing,
+            "source_id",
+            "is required in an incoming project",
+        ),
         Some(source) => {
             let found = db::sources::find(txn.orm(), row.project_id, source).await?;
             fields.check(found.is_some(), "source_id", "is not a source of this project");
@@ -263,18 +305,27 @@ async fn check_ends(
         return Ok(());
     }
     // Locked, so that two subscriptions made at the same time see each other.
-    if db::endpoints::lock(txn, row.project_id, row.endpoint_id).await?.is_none() {
+    if db::endpoints::lock(txn, row.project_id, row.endpoint_id)
+        .await?
+        .is_none()
+    {
         fields.refuse("endpoint_id", "is not an endpoint of this project");
     } else if kind == ProjectKind::Outgoing && !config.multiple_endpoint_subscriptions {
         let others = db::subscriptions::count_of_endpoint(txn, row.endpoint_id, own.map(|id| id.0)).await?;
-        fields.check(others == 0, "endpoint_id", "a subscription for this endpoint already exists");
+        fields.check(
+            others == 0,
+            "endpoint_id",
+            "a subscription for this endpoint already exists",
+        );
     }
     Ok(())
 }
 
 async fn read_one(txn: &Txn, row: subscription::Model) -> Result<Subscription> {
     let filters = db::filters::of_subscriptions(txn.orm(), &[row.id]).await?;
-    let endpoint = db::endpoints::by_ids(txn.orm(), row.project_id, &[row.endpoint_id]).await?.pop();
+    let endpoint = db::endpoints::by_ids(txn.orm(), row.project_id, &[row.endpoint_id])
+        .await?
+        .pop();
     read(row, filters, endpoint)
 }
 
@@ -311,7 +362,10 @@ fn read(
 }
 
 fn parse<T: DeserializeOwned>(stored: Option<Value>) -> Result<Option<T>> {
-    stored.map(serde_json::from_value).transpose().map_err(Error::internal)
+    stored
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(Error::internal)
 }
 
 fn shared_conditions(filters: &[Filter]) -> FilterSpec {
