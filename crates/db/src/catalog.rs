@@ -79,6 +79,8 @@ pub struct SubscriptionRow {
     pub delivery_mode: String,
     /// Its own retry strategy.
     pub retry: Option<Value>,
+    /// Its own rate limit.
+    pub rate_limit: Option<Value>,
 }
 
 /// A live filter of a subscription.
@@ -157,7 +159,7 @@ pub async fn load(db: &Db, projects: Option<&[ProjectId]>) -> Result<Rows, DbErr
     )
     .await?;
     let subscriptions = read(
-        "SELECT id, project_id, endpoint_id, enabled, delivery_mode, retry FROM subscriptions \
+        "SELECT id, project_id, endpoint_id, enabled, delivery_mode, retry, rate_limit FROM subscriptions \
          WHERE deleted_at IS NULL AND ($1::uuid[] IS NULL OR project_id = ANY($1)) ORDER BY id",
     )
     .await?;
@@ -262,6 +264,7 @@ fn subscription(row: &PgRow) -> Result<SubscriptionRow, sqlx::Error> {
         enabled: row.try_get("enabled")?,
         delivery_mode: row.try_get("delivery_mode")?,
         retry: row.try_get("retry")?,
+        rate_limit: row.try_get("rate_limit")?,
     })
 }
 

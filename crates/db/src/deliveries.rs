@@ -142,6 +142,23 @@ pub async fn lease(
     leased(&rows)
 }
 
+/// Lets the lease on a delivery last until `until`; `false` when it has ended meanwhile.
+///
+/// # Errors
+/// As every statement.
+pub async fn extend_lease(db: &Db, id: DeliveryId, attempts: i16, until: DateTime<Utc>) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE event_deliveries SET due_at = $4 WHERE id = $1 AND accepted_at = $2 AND attempts = $3 AND state = 1",
+    )
+    .bind(id.0)
+    .bind(id.instant())
+    .bind(attempts)
+    .bind(until)
+    .execute(db.pool())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Takes up to `limit` deliveries that are due before `before`, whatever their state: retries that
 /// no queue entry brought back, expired leases, held ones to look at again.
 ///

@@ -175,7 +175,7 @@ impl EventFilter {
             sql.push(" OR e.payload ILIKE ").push_bind(pattern).push(")");
         }
         if let Some(body) = &self.body {
-            sql.push(" AND e.payload::jsonb @> ").push_bind(body.clone());
+            sql.push(" AND payload_contains(e.payload, ").push_bind(body.clone()).push(")");
         }
     }
 }

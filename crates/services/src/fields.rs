@@ -9,6 +9,8 @@ use crate::error::{Error, FieldError, Result};
 pub(crate) const MAX_NAME: usize = 255;
 /// Longest free text, in characters.
 pub(crate) const MAX_TEXT: usize = 4_096;
+/// Longest secret, in characters.
+const MAX_SECRET: usize = 512;
 /// Longest address, in bytes.
 const MAX_URL: usize = 2_048;
 /// Largest JSON value that is stored as a setting, in bytes.
@@ -186,6 +188,18 @@ impl Fields {
         } else if serde_json::to_vec(value).map_or(usize::MAX, |text| text.len()) > MAX_JSON {
             self.refuse(field, "must be at most 256 KiB of JSON");
         }
+    }
+
+    /// A secret, kept exactly as it was given: every byte of it counts.
+    pub(crate) fn secret(&mut self, field: &str, text: &str) -> String {
+        if text.chars().count() > MAX_SECRET {
+            self.refuse(field, format!("must be at most {MAX_SECRET} characters"));
+        } else if text.chars().any(char::is_control) {
+            self.refuse(field, "must not hold control characters");
+        } else if text.trim() != text {
+            self.refuse(field, "must not start or end with a space");
+        }
+        text.to_owned()
     }
 
     /// An id in text form.

@@ -13,16 +13,16 @@ use crate::error::{Error, Result};
 
 /// How groups are closed.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupOptions {
+pub(crate) struct GroupOptions {
     /// Most requests of a group.
-    pub size: usize,
+    pub(crate) size: usize,
     /// How long an open group waits for more. Zero takes what is there.
-    pub linger: Duration,
+    pub(crate) linger: Duration,
 }
 
 /// The requesting end: cheap to clone. Its worker ends when every clone is gone.
 #[derive(Debug)]
-pub struct Grouped<Q, A> {
+pub(crate) struct Grouped<Q, A> {
     sender: mpsc::Sender<(Q, oneshot::Sender<A>)>,
 }
 
@@ -35,7 +35,7 @@ impl<Q, A> Clone for Grouped<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
     /// Starts a worker that does groups one after the other with `work`, which answers in the order
     /// of the requests.
-    pub fn start<F, W>(options: GroupOptions, mut work: F) -> Self
+    pub(crate) fn start<F, W>(options: GroupOptions, mut work: F) -> Self
     where
         F: FnMut(Vec<Q>) -> W + Send + 'static,
         W: Future<Output = Vec<A>> + Send,
@@ -59,7 +59,7 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the worker is gone, as during shutdown.
-    pub async fn request(&self, request: Q) -> Result<A> {
+    pub(crate) async fn request(&self, request: Q) -> Result<A> {
         const GONE: Error = Error::Unavailable { what: "the gateway", retry_after: 1 };
         let (answer, answered) = oneshot::channel();
         self.sender.send((request, answer)).await.map_err(|_| GONE)?;

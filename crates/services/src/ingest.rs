@@ -87,7 +87,7 @@ pub async fn accept(services: &Services, actor: &Actor, project: ProjectId, new:
         target: new.target,
         event_type: new.event_type.to_owned(),
         headers: new.headers,
-        idempotency_key: new.idempotency_key.map(ToOwned::to_owned),
+        idempotency_key: new.idempotency_key.filter(|key| !key.is_empty()).map(ToOwned::to_owned),
         stored: services.options.ingest.durability == Durability::Postgres,
     };
     let event = AcceptedEvent { facts, payload: new.data };
@@ -157,10 +157,8 @@ fn validate(services: &Services, project: &Project, new: &NewEvent<'_>) -> Resul
     let mut wrong = Vec::new();
     let mut refuse = |field: &str, reason: String| wrong.push(FieldError { field: field.to_owned(), reason });
     check_text("event_type", new.event_type, &mut refuse);
-    if let Some(key) = new.idempotency_key
-        && key.len() > TEXT_LIMIT
-    {
-        refuse("idempotency_key", format!("must have at most {TEXT_LIMIT} bytes"));
+    if let Some(key) = new.idempotency_key.filter(|key| !key.is_empty()) {
+        check_text("idempotency_key", key, &mut refuse);
     }
     if let Target::Owner(owner) = &new.target {
         check_text("owner_id", owner, &mut refuse);

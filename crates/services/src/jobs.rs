@@ -48,10 +48,10 @@ pub const ALL: &[Job] = &[
         work: |services| Box::pin(keep_partitions_ahead(services)),
     },
     Job {
-        name: "forget_expired_sessions",
+        name: "forget_expired_sign_ins",
         every: TimeDelta::hours(1),
         quiet: true,
-        work: |services| Box::pin(forget_expired_sessions(services)),
+        work: |services| Box::pin(forget_expired_sign_ins(services)),
     },
 ];
 
@@ -86,8 +86,10 @@ async fn keep_partitions_ahead(services: &Services) -> Result<Value> {
     Ok(serde_json::to_value(made).unwrap_or_default())
 }
 
-async fn forget_expired_sessions(services: &Services) -> Result<Value> {
-    Ok(json!({ "sessions": crate::sessions::delete_expired(services).await? }))
+async fn forget_expired_sign_ins(services: &Services) -> Result<Value> {
+    let sessions = crate::sessions::delete_expired(services).await?;
+    let sign_ins = crate::sign_in::forget_expired(services).await?;
+    Ok(json!({ "sessions": sessions, "failed_sign_ins": sign_ins }))
 }
 
 /// Name of the lease.

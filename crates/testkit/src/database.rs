@@ -47,6 +47,7 @@ async fn make() -> Result<TestDb> {
     let server = server_url()?;
     let admin = connect(&server, 1)?;
     let template = ensure_template(&admin, &server).await?;
+    sweep(&admin).await?;
     let name = format!(
         "{TEST_PREFIX}{}_{}",
         seconds_now(),
@@ -110,7 +111,6 @@ async fn ensure_template(admin: &Db, server: &str) -> Result<String> {
             .context("migrating the template")?;
         fresh.close().await;
         databases::rename(admin, &building, &template).await?;
-        sweep(admin).await?;
     }
     turn.commit().await?;
     guard.close().await;

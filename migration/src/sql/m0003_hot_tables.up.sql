@@ -112,6 +112,16 @@ CREATE TABLE delivery_attempts (
 ) PARTITION BY RANGE (accepted_at);
 CREATE TABLE delivery_attempts_default PARTITION OF delivery_attempts DEFAULT;
 
+-- Whether a payload contains a JSON value. Not every JSON text that may be received can become
+-- jsonb (U+0000, lone surrogates, numbers out of range); such a payload contains nothing.
+CREATE FUNCTION payload_contains(payload text, wanted jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN payload::jsonb @> wanted;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END $$;
+
 -- Keep classes in use. Leaves of a class exist for today and the days ahead before it is used.
 CREATE TABLE keep_classes (
     keep_days   smallint PRIMARY KEY CHECK (keep_days BETWEEN 0 AND 3650),

@@ -282,3 +282,24 @@ async fn another_projects_deliveries_do_not_exist_for_a_caller() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {:?}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn a_payload_that_postgresql_cannot_read_as_json_does_not_break_the_search() {
+    let world = World::start().await;
+    for data in [
+        r#""\u0000""#,
+        r#"{"n":1e999999}"#,
+        r#""\ud800""#,
+        r#"{"city":"Oslo"}"#,
+    ] {
+        let body = format!(r#"{{"event_type":"a","data":{data}}}"#);
+        let request = world
+            .request("POST", "/events/broadcast")
+            .header("content-type", "application/json");
+        let answer = read(request.body(body)).await;
+        assert!(!answer.status.is_server_error(), "{data}: {:?}", answer.body);
+    }
+    let found = world.get("/events?body=%7B%22city%22%3A%22Oslo%22%7D").await;
+    assert_eq!(found.status, StatusCode::OK, "{:?}", found.body);
+    assert_eq!(found.body["data"]["content"].as_array().map(Vec::len), Some(1));
+}

@@ -153,6 +153,10 @@ fn compile_subscription(
         enabled: row.enabled,
         at_most_once: row.delivery_mode == "at_most_once",
         retry: retry.map(|policy| policy.capped(options.max_retry_seconds)),
+        rate_limit: row
+            .rate_limit
+            .and_then(|value| serde_json::from_value::<RateLimitConfig>(value).ok())
+            .filter(|limit| limit.count > 0),
         filters,
     }
 }

@@ -92,6 +92,8 @@ pub struct Subscription {
     pub at_most_once: bool,
     /// Retry policy of its deliveries; `None` = the project's.
     pub retry: Option<RetryPolicy>,
+    /// Its own rate limit, beside the endpoint's.
+    pub rate_limit: Option<RateLimitConfig>,
     /// Filter of each event type it takes; `*` stands for types without one of their own.
     pub filters: HashMap<String, Filter>,
 }

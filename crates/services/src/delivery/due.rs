@@ -15,13 +15,13 @@ use domain::state::{DeliveryState, EndpointState};
 
 use super::attempt::{self, Outgoing, Rules};
 use super::engine::Engine;
-use super::pipeline::{HOLD, ended, waiting};
+use super::pipeline::{HOLD, LEASE_SLACK, ended, waiting};
 use crate::Services;
-use crate::catalog::{Endpoint, Project};
+use crate::catalog::{Endpoint, Project, Subscription};
 use crate::error::{Error, Result};
 use crate::grouping::{GroupOptions, Grouped};
 
-/// A lease lasts this long: longer than any attempt's time limit with its connection.
+/// A lease lasts this long; that of an attempt that may take longer is extended first.
 pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// Clocks of two machines may differ by this much without a delivery being taken for not yet due.
 const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(1);
@@ -112,7 +112,8 @@ impl Engine {
     }
 
     async fn send_due(&self, leased: &Leased, project: &Arc<Project>, endpoint: &Arc<Endpoint>, payload: &ByteString) {
-        let admitted = match self.admit(endpoint).await {
+        let subscription = subscription_of(leased, project);
+        let admitted = match self.admit(endpoint, subscription).await {
             Ok(admitted) => admitted,
             Err(wait) => {
                 let due = self.services.clock.now() + TimeDelta::from_std(wait).unwrap_or(HOLD);
@@ -120,6 +121,9 @@ impl Engine {
             }
         };
         let delivery = &leased.delivery;
+        if !self.hold_long_enough(leased, endpoint).await {
+            return;
+        }
         let headers = stored_headers(leased.headers.as_deref());
         let out = Outgoing {
             project,
@@ -132,7 +136,7 @@ impl Engine {
         };
         let attempted = attempt::make(&self.sender, &self.user_agent, self.services.clock.now(), &out).await;
         self.note(endpoint, &attempted, admitted);
-        let (retry, at_most_once) = policy_of(leased, project);
+        let (retry, at_most_once) = policy_of(leased, project, subscription);
         let rules = Rules {
             retry: &retry,
             at_most_once,
@@ -145,6 +149,19 @@ impl Engine {
         }
         let row = attempt::row(attempted, &out, delivery.keep_days, number);
         self.settle(project.id, delivery.id, endpoint.id, delivery.attempts, verdict.standing, Some(row)).await;
+    }
+
+    /// Extends the lease for an endpoint that may take its time. Without that, the delivery is left
+    /// to its lease: two attempts at once would be worse than a late one.
+    async fn hold_long_enough(&self, leased: &Leased, endpoint: &Endpoint) -> bool {
+        let needed = TimeDelta::from_std(endpoint.timeout).unwrap_or(LEASE) + LEASE_SLACK;
+        if needed <= LEASE {
+            return true;
+        }
+        let (delivery, until) = (&leased.delivery, self.services.clock.now() + needed);
+        let extended =
+            db::deliveries::extend_lease(&self.services.db, delivery.id, delivery.attempts, until).await;
+        extended.unwrap_or(false)
     }
 
     /// Ends the delivery without an attempt.
@@ -167,12 +184,13 @@ impl Engine {
     }
 }
 
+fn subscription_of<'a>(leased: &Leased, project: &'a Project) -> Option<&'a Subscription> {
+    let id = leased.delivery.subscription_id?;
+    project.subscriptions.iter().find(|subscription| subscription.id == id).map(AsRef::as_ref)
+}
+
 /// The policy frozen at the first failure, or the one of today for a delivery never attempted.
-fn policy_of(leased: &Leased, project: &Project) -> (RetryPolicy, bool) {
-    let subscription = leased
-        .delivery
-        .subscription_id
-        .and_then(|id| project.subscriptions.iter().find(|subscription| subscription.id == id));
+fn policy_of(leased: &Leased, project: &Project, subscription: Option<&Subscription>) -> (RetryPolicy, bool) {
     let frozen = leased.delivery.retry.as_deref().and_then(|json| serde_json::from_str(json).ok());
     let today = || subscription.and_then(|s| s.retry.as_ref()).unwrap_or(&project.retry).clone();
     (frozen.unwrap_or_else(today), subscription.is_some_and(|s| s.at_most_once))

@@ -20,7 +20,7 @@ use super::gate::{Gates, Place};
 use super::journal::{Journal, Patience, Rows};
 use super::sender::{SendError, Sender};
 use crate::Services;
-use crate::catalog::{Endpoint, Project};
+use crate::catalog::{Endpoint, Project, Subscription};
 use crate::error::{Error, Result};
 use crate::grouping::{GroupOptions, Grouped};
 
@@ -95,16 +95,23 @@ impl Engine {
         }
     }
 
-    /// A place for one attempt to `endpoint`, or how long to put it off.
-    pub(super) async fn admit(&self, endpoint: &Endpoint) -> std::result::Result<Admitted, Duration> {
+    /// A place for one attempt to `endpoint` because of `subscription`, or how long to put it off.
+    pub(super) async fn admit(
+        &self,
+        endpoint: &Endpoint,
+        subscription: Option<&Subscription>,
+    ) -> std::result::Result<Admitted, Duration> {
         let meters = &self.services.meters;
         let put_off = |wait: Duration| {
             meters.put_off.increment(1);
             wait
         };
         let place = self.gates.of(endpoint.id).enter().map_err(put_off)?;
+        if let Some((subscription, limit)) = subscription.and_then(|s| Some((s, s.rate_limit.as_ref()?))) {
+            self.within_rate(subscription.id.0, limit).await.map_err(put_off)?;
+        }
         if endpoint.rate_limit.count > 0 {
-            self.within_rate(endpoint).await.map_err(put_off)?;
+            self.within_rate(endpoint.id.0, &endpoint.rate_limit).await.map_err(put_off)?;
         }
         // The semaphore is never closed.
         let permit = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Duration::from_secs(1))?;

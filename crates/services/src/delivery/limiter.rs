@@ -1,22 +1,23 @@
-//! So many deliveries in so many seconds, per endpoint and over all processes.
+//! So many deliveries in so many seconds, per endpoint or subscription and over all processes.
 
 use std::time::Duration;
 
+use domain::project::RateLimitConfig;
+use uuid::Uuid;
+
 use super::engine::Engine;
-use crate::catalog::Endpoint;
 
 /// How long a delivery waits when the limiter itself cannot be asked.
 const BLIND: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Takes one delivery out of the endpoint's window, or tells how long to wait for the next.
+    /// Takes one delivery out of the window of `whose`, or tells how long to wait for the next.
     ///
-    /// While Redis is away nothing goes to an endpoint with a limit: late is better than too much.
-    pub(super) async fn within_rate(&self, endpoint: &Endpoint) -> Result<(), Duration> {
-        let window = Duration::from_secs(u64::from(endpoint.rate_limit.duration.max(1)));
+    /// While Redis is away nothing goes where there is a limit: late is better than too much.
+    pub(super) async fn within_rate(&self, whose: Uuid, limit: &RateLimitConfig) -> Result<(), Duration> {
+        let window = Duration::from_secs(u64::from(limit.duration.max(1)));
         let now = self.services.clock.now();
-        let key = endpoint.id.to_string();
-        match self.services.queues.limiter.take(&key, endpoint.rate_limit.count, window, now).await {
+        match self.services.queues.limiter.take(&whose.to_string(), limit.count, window, now).await {
             Ok(None) => Ok(()),
             // Those who wait must not all come back in the same instant.
             Ok(Some(wait)) => Err(wait + window.mul_f64(rand::random::<f64>())),

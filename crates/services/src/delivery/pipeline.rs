@@ -29,7 +29,7 @@ use crate::error::Result;
 /// How long a delivery to a paused endpoint waits before it is looked at again.
 pub(super) const HOLD: TimeDelta = TimeDelta::minutes(15);
 /// A lease outlives the attempt's time limit by this much.
-const LEASE_SLACK: TimeDelta = TimeDelta::seconds(30);
+pub(super) const LEASE_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// An event, shared by the attempts of its deliveries.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Engine {
         if let Some(standing) = standing {
             return First::Done(delivery_rows(&shared, &planned, standing));
         }
-        match self.admit(&planned.endpoint).await {
+        match self.admit(&planned.endpoint, Some(&planned.subscription)).await {
             Err(wait) => {
                 let due = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::seconds(60));
                 First::Done(delivery_rows(&shared, &planned, waiting(due, "Waits for a free place at the endpoint")))

@@ -22,8 +22,6 @@ use crate::vault::Vault;
 const SECRET_LENGTH: usize = 25;
 /// Random bytes of a generated Standard Webhooks secret.
 const STANDARD_SECRET_BYTES: usize = 32;
-/// Longest secret that is accepted, in characters.
-const MAX_SECRET: usize = 512;
 /// Longest limit for one attempt, in seconds.
 const MAX_TIMEOUT: u32 = 300;
 /// Most deliveries in one window.
@@ -221,7 +219,7 @@ pub(super) fn secret(fields: &mut Fields, given: Option<&str>, format: Signature
             }
         };
     }
-    let secret = fields.line("secret", given, MAX_SECRET);
+    let secret = fields.secret("secret", given);
     if format == SignatureFormat::Standard && secret.starts_with("whsec_") {
         fields.check(
             is_standard_secret(&secret),
@@ -275,7 +273,7 @@ fn check_authentication(
             let password = keep(fields, field, given.password, kept);
             Authentication::BasicAuth {
                 username,
-                password: fields.line(field, &password, MAX_SECRET),
+                password: fields.secret(field, &password),
             }
         }
         "" => {

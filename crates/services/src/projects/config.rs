@@ -125,6 +125,14 @@ pub(super) fn merge(
         return Ok(before.clone());
     }
     let mut config: ProjectConfig = serde_json::from_value(Value::Object(merged)).map_err(Error::internal)?;
+    for text in [
+        &mut config.signature.header,
+        &mut config.request_id_header,
+        &mut config.search_policy,
+        &mut config.meta_event.url,
+    ] {
+        *text = text.trim().to_owned();
+    }
     check(services, fields, before, &config);
     if config.strategy.kind == StrategyKind::List {
         let waits = u32::try_from(config.strategy.intervals.len()).unwrap_or(u32::MAX);
@@ -282,8 +290,7 @@ fn check(services: &Services, fields: &mut Fields, before: &ProjectConfig, confi
         !config
             .signature
             .header
-            .trim()
-            .eq_ignore_ascii_case(config.request_id_header.trim()),
+            .eq_ignore_ascii_case(&config.request_id_header),
         "config.request_id_header",
         "must differ from the signature header",
     );

@@ -93,6 +93,7 @@ async fn every_wrong_field_is_named_at_once() {
         content_type: Some("text/plain".to_owned()),
         signature_format: Some("rot13".to_owned()),
         mtls_client_cert: Some(json!({"client_cert": ""})),
+        secret: Some(" padded".to_owned()),
         authentication: Some(AuthenticationInput {
             kind: "oauth2".to_owned(),
             ..AuthenticationInput::default()
@@ -111,6 +112,7 @@ async fn every_wrong_field_is_named_at_once() {
             "name",
             "owner_id",
             "rate_limit",
+            "secret",
             "signature_format",
             "slack_webhook_url",
             "support_email",

@@ -52,7 +52,7 @@ async fn a_new_project_is_checked_field_by_field() {
 #[tokio::test]
 async fn an_update_changes_only_the_keys_that_are_present() {
     let world = World::new().await;
-    let change = json!({"strategy": {"retry_count": 3}, "signature": {"header": "X-Shop-Signature"}});
+    let change = json!({"strategy": {"retry_count": 3}, "signature": {"header": " X-Shop-Signature "}});
     let after = projects::update(&world.services, &world.system, world.project, config(change))
         .await
         .expect("ok");
