@@ -46,7 +46,7 @@ struct Options {
     /// What to measure; burst and steady when left out
     #[arg(value_enum, conflicts_with = "all")]
     scenarios: Vec<Scenario>,
-    /// Measure everything; takes about half an hour and 20 GB of disk
+    /// Measure everything; takes about half an hour and 15 GB of disk
     #[arg(long)]
     all: bool,
     /// The program under test, built for release

@@ -127,7 +127,7 @@ CREATE FUNCTION pg_temp.id_at(at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
             || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid $$;
 WITH moment AS (
-    SELECT date_trunc('milliseconds', '{start}'::timestamptz + n * {step_us} * interval '1 microsecond') AS at
+    SELECT date_trunc('milliseconds', '{start}'::timestamptz + n * {step_us}::float8 * interval '1 microsecond') AS at
       FROM generate_series({first}, {last}) n
 ), made AS MATERIALIZED (
     SELECT at, pg_temp.id_at(at) AS event, pg_temp.id_at(at) AS delivery, pg_temp.id_at(at) AS attempt FROM moment
@@ -163,7 +163,9 @@ mod tests {
         let sql = batch.sql("0193");
         assert!(sql.contains("generate_series(500000, 749999)"), "{sql}");
         assert!(
-            sql.contains("'2025-11-20T00:00:00+00:00'::timestamptz + n * 100000 * interval '1 microsecond'"),
+            sql.contains(
+                "'2025-11-20T00:00:00+00:00'::timestamptz + n * 100000::float8 * interval '1 microsecond'"
+            ),
             "{sql}"
         );
     }

@@ -29,6 +29,8 @@ pub struct Batch {
     pub failed: i64,
     /// Why it failed.
     pub error: Option<String>,
+    /// End of the owner's lease, which is also its fence.
+    pub due_at: Option<DateTime<Utc>>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When it ended.
@@ -46,6 +48,7 @@ fn from_row(row: &PgRow) -> Result<Batch, sqlx::Error> {
         processed: row.try_get("processed")?,
         failed: row.try_get("failed")?,
         error: row.try_get("error")?,
+        due_at: row.try_get("due_at")?,
         created_at: row.try_get("created_at")?,
         completed_at: row.try_get("completed_at")?,
     })
@@ -117,27 +120,27 @@ pub async fn claim(db: &Db, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<
 }
 
 /// Records a step: `processed` and `failed` more rows up to `cursor`; the lease goes on to `until`.
-/// `false` when the batch was cancelled meanwhile.
+/// `false` when the batch was cancelled meanwhile, or somebody took over when `lease` had ended.
 ///
 /// # Errors
 /// As every statement.
 pub async fn advance(
     db: &Db,
     id: BatchId,
-    cursor: Option<Uuid>,
-    processed: i64,
-    failed: i64,
+    lease: Option<DateTime<Utc>>,
+    (cursor, processed, failed): (Option<Uuid>, i64, i64),
     until: DateTime<Utc>,
 ) -> Result<bool, DbError> {
     let done = sqlx::query(
         "UPDATE batches SET cursor = coalesce($2, cursor), processed = processed + $3, failed = failed + $4, \
-         due_at = $5 WHERE id = $1 AND state = 'processing'",
+         due_at = $5 WHERE id = $1 AND state = 'processing' AND due_at = $6",
     )
     .bind(id.0)
     .bind(cursor)
     .bind(processed)
     .bind(failed)
     .bind(until)
+    .bind(lease)
     .execute(db.pool())
     .await?;
     Ok(done.rows_affected() == 1)

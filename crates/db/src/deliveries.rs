@@ -104,16 +104,8 @@ fn leased(rows: &[PgRow]) -> Result<Vec<Leased>, DbError> {
     Ok(leased.collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Joins leased rows with their events.
-fn with_events(lease: &str) -> String {
-    format!(
-        "WITH {lease} SELECT {COLUMNS}, e.payload, e.headers, e.idempotency_key FROM d \
-         LEFT JOIN events e ON e.id = d.event_id AND e.accepted_at = d.accepted_at AND e.keep_days = d.keep_days"
-    )
-}
-
-/// Takes a lease until `until` on those of `ids` that are due at `now`. What is not due, ended or
-/// under somebody else's lease is left out.
+/// Takes a lease until `until` on those of `ids` that are due before or at `now`. What is not due,
+/// has ended or is under somebody else's lease is left out.
 ///
 /// # Errors
 /// As every statement.
@@ -124,11 +116,13 @@ pub async fn lease(
     until: DateTime<Utc>,
 ) -> Result<Vec<Leased>, DbError> {
     let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
-    let sql = with_events(
-        "d AS (UPDATE event_deliveries d SET state = 1, due_at = $4 \
-               FROM unnest($1::uuid[], $2::timestamptz[]) AS n(id, accepted_at) \
-               WHERE d.id = n.id AND d.accepted_at = n.accepted_at AND d.accepted_at BETWEEN $5 AND $6 \
-               AND d.due_at <= $3 RETURNING d.*)",
+    let sql = format!(
+        "WITH d AS (UPDATE event_deliveries d SET state = 1, due_at = $4 \
+                    FROM unnest($1::uuid[], $2::timestamptz[]) AS n(id, accepted_at) \
+                    WHERE d.id = n.id AND d.accepted_at = n.accepted_at AND d.accepted_at BETWEEN $5 AND $6 \
+                    AND d.due_at <= $3 RETURNING d.*) \
+         SELECT {COLUMNS}, e.payload, e.headers, e.idempotency_key FROM d \
+         LEFT JOIN events e ON e.id = d.event_id AND e.accepted_at = d.accepted_at AND e.accepted_at BETWEEN $5 AND $6"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
@@ -146,38 +140,37 @@ pub async fn lease(
 ///
 /// # Errors
 /// As every statement.
-pub async fn extend_lease(db: &Db, id: DeliveryId, attempts: i16, until: DateTime<Utc>) -> Result<bool, DbError> {
+pub async fn extend_lease(
+    db: &Db,
+    id: DeliveryId,
+    lease: Option<DateTime<Utc>>,
+    until: DateTime<Utc>,
+) -> Result<bool, DbError> {
     let done = sqlx::query(
-        "UPDATE event_deliveries SET due_at = $4 WHERE id = $1 AND accepted_at = $2 AND attempts = $3 AND state = 1",
+        "UPDATE event_deliveries SET due_at = $4 WHERE id = $1 AND accepted_at = $2 AND due_at = $3 AND state = 1",
     )
     .bind(id.0)
     .bind(id.instant())
-    .bind(attempts)
+    .bind(lease)
     .bind(until)
     .execute(db.pool())
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes up to `limit` deliveries that are due before `before`, whatever their state: retries that
-/// no queue entry brought back, expired leases, held ones to look at again.
+/// Up to `limit` deliveries that are due before `before`, whatever their state, longest overdue
+/// first: retries that no queue entry brought back, expired leases, held ones to look at again.
 ///
 /// # Errors
 /// As every statement.
-pub async fn claim_due(
-    db: &Db,
-    before: DateTime<Utc>,
-    until: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<Leased>, DbError> {
-    let sql = with_events(
-        "due AS (SELECT id, accepted_at FROM event_deliveries WHERE due_at < $1 ORDER BY due_at LIMIT $3 \
-                 FOR UPDATE SKIP LOCKED), \
-         d AS (UPDATE event_deliveries d SET state = 1, due_at = $2 FROM due \
-               WHERE d.id = due.id AND d.accepted_at = due.accepted_at RETURNING d.*)",
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before).bind(until).bind(limit).fetch_all(db.pool()).await?;
-    leased(&rows)
+pub async fn overdue(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<Vec<DeliveryId>, DbError> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM event_deliveries WHERE due_at < $1 ORDER BY due_at LIMIT $2")
+            .bind(before)
+            .bind(limit)
+            .fetch_all(db.pool())
+            .await?;
+    Ok(ids.into_iter().map(DeliveryId).collect())
 }
 
 /// Which of an event's deliveries exist.

@@ -86,25 +86,63 @@ pub async fn find(db: &Db, id: EventId) -> Result<Option<Event>, DbError> {
     Ok(row.as_ref().map(from_row).transpose()?)
 }
 
-/// Takes up to `limit` events that wait to be matched and are due before `before`; they are this
-/// caller's until `until`.
+/// Takes those of `ids` that wait to be matched and are due before `before`; they are this caller's
+/// until `until`.
 ///
 /// # Errors
 /// As every statement.
-pub async fn claim_due(
+pub async fn claim(
     db: &Db,
+    ids: &[EventId],
     before: DateTime<Utc>,
     until: DateTime<Utc>,
-    limit: i64,
 ) -> Result<Vec<Event>, DbError> {
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
     let sql = format!(
-        "WITH due AS (SELECT id, accepted_at FROM events WHERE due_at < $1 ORDER BY due_at LIMIT $3 \
-                      FOR UPDATE SKIP LOCKED) \
-         UPDATE events e SET due_at = $2, state = 1 FROM due \
-         WHERE e.id = due.id AND e.accepted_at = due.accepted_at RETURNING {COLUMNS}, e.payload"
+        "UPDATE events e SET due_at = $2, state = 1 \
+         WHERE e.id = ANY($3) AND e.accepted_at BETWEEN $4 AND $5 AND e.due_at < $1 RETURNING {COLUMNS}, e.payload"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before).bind(until).bind(limit).fetch_all(db.pool()).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(before)
+        .bind(until)
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(first.instant())
+        .bind(last.instant())
+        .fetch_all(db.pool())
+        .await?;
     from_rows(&rows)
+}
+
+/// Takes an event that waits to be matched and that nobody has taken yet, until `until`; `false`
+/// when somebody has it, or it has ended.
+///
+/// # Errors
+/// As every statement.
+pub async fn take(db: &Db, id: EventId, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE events SET due_at = $4, state = 1 \
+         WHERE id = $1 AND accepted_at = $2 AND (state = 0 OR (state = 1 AND due_at < $3))",
+    )
+    .bind(id.0)
+    .bind(id.instant())
+    .bind(now)
+    .bind(until)
+    .execute(db.pool())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Up to `limit` events that wait to be matched and are due before `before`, longest overdue first.
+///
+/// # Errors
+/// As every statement.
+pub async fn overdue(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<Vec<EventId>, DbError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM events WHERE due_at < $1 ORDER BY due_at LIMIT $2")
+        .bind(before)
+        .bind(limit)
+        .fetch_all(db.pool())
+        .await?;
+    Ok(ids.into_iter().map(EventId).collect())
 }
 
 /// Which events of a project a list shows.

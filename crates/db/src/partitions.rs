@@ -107,7 +107,7 @@ async fn make_day(
 ) -> Result<u64, DbError> {
     let mut txn = db.pool().begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(DDL_LOCK).execute(&mut *txn).await?;
-    sqlx::query("SET LOCAL lock_timeout = '3s'").execute(&mut *txn).await?;
+    sqlx::query("SET LOCAL lock_timeout = '500ms'").execute(&mut *txn).await?;
     let name = day_name(table, day);
     let (from, to) = (day.format("%Y-%m-%d 00:00:00+00"), next_day(day).format("%Y-%m-%d 00:00:00+00"));
     let mut moved = 0;

@@ -3,6 +3,7 @@
 //! A batch is a row with a cursor. Whoever has its lease does one step after the other and records
 //! each; a dead worker's batch goes on from its cursor in another one's hands.
 
+use chrono::{DateTime, Utc};
 use domain::id::{BatchId, EventId, ProjectId};
 use domain::role::Role;
 use domain::state::DeliveryState;
@@ -120,17 +121,18 @@ pub async fn work(services: &Services, stop: &CancellationToken) -> Result<usize
 }
 
 async fn do_batch(services: &Services, batch: &Batch, stop: &CancellationToken) -> Result<()> {
-    let mut cursor = batch.cursor;
+    let (mut cursor, mut lease) = (batch.cursor, batch.due_at);
     while !stop.is_cancelled() {
         let step = match batch.kind.as_str() {
             "retry" => retry_step(services, batch, cursor).await?,
             _ => replay_step(services, batch, cursor).await?,
         };
-        let until = services.clock.now() + LEASE;
-        let going = db::batches::advance(&services.db, batch.id, step.last, step.done, step.failed, until).await?;
-        if !going {
+        let until = to_micros(services.clock.now() + LEASE);
+        let progress = (step.last, step.done, step.failed);
+        if !db::batches::advance(&services.db, batch.id, lease, progress, until).await? {
             return Ok(());
         }
+        lease = Some(until);
         if step.last.is_none() {
             db::batches::finish(&services.db, batch.id, "completed", None, services.clock.now()).await?;
             return Ok(());
@@ -162,9 +164,14 @@ async fn replay_step(services: &Services, batch: &Batch, after: Option<uuid::Uui
     let mut failed = 0;
     for id in &ids {
         match db::events::find(&services.db, *id).await? {
-            Some(event) => drop(replay::again(services, &event).await?),
+            Some(event) => drop(replay::again(services, &event, Some(batch.id.0)).await?),
             None => failed += 1,
         }
     }
     Ok(Step { last: ids.last().map(|id| id.0), done: ids.len() as i64 - failed, failed })
+}
+
+/// As PostgreSQL keeps it, so that a lease can be compared with what was written.
+fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }

@@ -68,7 +68,7 @@ pub async fn replay(
     if matches!(event.state, EventState::Pending | EventState::Processing) {
         return Err(Error::Conflict("the event has not been matched yet".to_owned()));
     }
-    let deliveries = replay::again(services, &event).await?;
+    let deliveries = replay::again(services, &event, None).await?;
     audit::note(services, actor, "event.replayed", Some(project), ("event", Some(id.0))).await?;
     Ok((event, deliveries))
 }

@@ -5,7 +5,10 @@
 //! writes a second into a few dozen commits.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures::FutureExt as _;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,7 +49,9 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
             while receiver.recv_many(&mut open, options.size).await > 0 {
                 fill(&mut receiver, &mut open, options).await;
                 let (requests, answers): (Vec<Q>, Vec<_>) = open.drain(..).unzip();
-                for (answer, to) in work(requests).await.into_iter().zip(answers) {
+                // A panic costs its group, not everybody who comes later.
+                let Ok(done) = AssertUnwindSafe(work(requests)).catch_unwind().await else { continue };
+                for (answer, to) in done.into_iter().zip(answers) {
                     // A requester that stopped waiting does not need its answer.
                     let _ = to.send(answer);
                 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use queue::payload::{AcceptedEvent, DueDelivery};
 use queue::{Entry, Failure, WorkerOptions, run_worker};
-use services::delivery::Engine;
+use services::Error;
+use services::delivery::{Engine, Hand};
 use services::queues::Queues;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,33 +41,46 @@ pub async fn run(engine: &Engine, queues: &Queues, settings: &QueueWorkers, stop
     for _ in 0..settings.workers.max(1) {
         let (queue, options, engine, stop) = (queues.events.clone(), settings.options(), engine.clone(), stop.clone());
         workers.spawn(async move {
-            run_worker(&queue, options, move |entry| on_event(engine.clone(), entry), stop).await;
+            let token = stop.clone();
+            run_worker(&queue, options, move |entry| on_event(engine.clone(), entry, token.clone()), stop).await;
         });
     }
     let (queue, options, engine, stop) = (queues.deliveries.clone(), settings.options(), engine.clone(), stop.clone());
     workers.spawn(async move {
-        run_worker(&queue, options, move |entry| on_delivery(engine.clone(), entry), stop).await;
+        let token = stop.clone();
+        run_worker(&queue, options, move |entry| on_delivery(engine.clone(), entry, token.clone()), stop).await;
     });
     while workers.join_next().await.is_some() {}
 }
 
 /// Trigger: an accepted event. Harmless to repeat: ids of deliveries follow from the event's id.
-async fn on_event(engine: Engine, entry: Entry<AcceptedEvent>) -> Result<(), Failure> {
-    let again = entry.deliveries > 1 || entry.attempts > 0;
-    engine.process(entry.payload, again).await.map_err(|error| failure(&error))
+///
+/// While a store is away the entry is kept in hand and tried again: a long outage must not use up
+/// its attempts. Meanwhile nothing new is read, because there is no room.
+async fn on_event(engine: Engine, entry: Entry<AcceptedEvent>, stop: CancellationToken) -> Result<(), Failure> {
+    let mut hand = if entry.deliveries > 1 || entry.attempts > 0 { Hand::Another } else { Hand::First };
+    loop {
+        match engine.process(entry.payload.clone(), hand).await {
+            Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => hand = Hand::Another,
+            outcome => return outcome.map_err(|error| Failure::retry(error.to_string())),
+        }
+    }
 }
 
 /// Trigger: a delivery that is due. Harmless to repeat: only one caller gets the lease.
-async fn on_delivery(engine: Engine, entry: Entry<DueDelivery>) -> Result<(), Failure> {
-    engine.look_at(entry.payload.0).await.map_err(|error| failure(&error))
+async fn on_delivery(engine: Engine, entry: Entry<DueDelivery>, stop: CancellationToken) -> Result<(), Failure> {
+    loop {
+        match engine.look_at(entry.payload.0).await {
+            Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => {}
+            outcome => return outcome.map_err(|error| Failure::retry(error.to_string())),
+        }
+    }
 }
 
-/// Stores that are away come back; everything else is kept as a dead entry after some tries.
-fn failure(error: &services::Error) -> Failure {
-    match error {
-        services::Error::Unavailable { retry_after, .. } => {
-            Failure::retry_after(error.to_string(), Duration::from_secs(*retry_after))
-        }
-        other => Failure::retry(other.to_string()),
+/// Waits; `false` when the process is told to stop, which hands the entry back.
+async fn pause(seconds: u64, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(Duration::from_secs(seconds)) => true,
     }
 }

@@ -115,7 +115,7 @@ CREATE TABLE delivery_attempts_default PARTITION OF delivery_attempts DEFAULT;
 -- Whether a payload contains a JSON value. Not every JSON text that may be received can become
 -- jsonb (U+0000, lone surrogates, numbers out of range); such a payload contains nothing.
 CREATE FUNCTION payload_contains(payload text, wanted jsonb) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+    LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     RETURN payload::jsonb @> wanted;
 EXCEPTION WHEN data_exception THEN

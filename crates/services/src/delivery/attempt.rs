@@ -186,7 +186,7 @@ pub struct Rules<'a> {
 pub struct Verdict {
     /// Where the delivery stands now.
     pub standing: Standing,
-    /// The receiver said that it wants no more (410), or attempts are used up.
+    /// The receiver said that it wants no more (410), or several attempts are used up.
     pub gave_up: bool,
 }
 
@@ -234,7 +234,8 @@ pub fn judge(attempted: &Attempted, number: i16, accepted_at: DateTime<Utc>, rul
                 _ if rules.at_most_once => reason,
                 _ => format!("Retry limit exceeded: {reason}"),
             });
-            Verdict { standing, gave_up: true }
+            let gave_up = status == Some(410) || !rules.at_most_once;
+            Verdict { standing, gave_up }
         }
     }
 }

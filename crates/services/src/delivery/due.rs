@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use db::deliveries::Leased;
-use domain::id::DeliveryId;
+use db::hot::Standing;
+use domain::id::{DeliveryId, EndpointId};
 use domain::retry::RetryPolicy;
 use domain::state::{DeliveryState, EndpointState};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::{self, Outgoing, Rules};
 use super::engine::Engine;
@@ -71,42 +73,53 @@ impl Engine {
     /// Looks at a delivery that a queue entry says is due. Does nothing when it is not, has ended,
     /// or is somebody else's.
     ///
-    /// Returns once the lease is committed; the attempt goes on by itself.
+    /// Waits until there is room for it, takes the lease, and returns once that is committed; the
+    /// attempt goes on by itself.
     ///
     /// # Errors
     /// [`Error::Unavailable`] while PostgreSQL is away.
     pub async fn look_at(&self, id: DeliveryId) -> Result<()> {
+        // The semaphore is never closed.
+        let room = Arc::clone(&self.taken_up).acquire_owned().await.map_err(Error::internal)?;
         if let Some(leased) = self.leases.take(id).await? {
-            self.start_due(Arc::unwrap_or_clone(leased));
+            self.start_due(Arc::unwrap_or_clone(leased), room);
         }
         Ok(())
     }
 
     /// Starts what the lease allows, beside the caller.
-    pub(super) fn start_due(&self, leased: Leased) {
+    pub(super) fn start_due(&self, leased: Leased, room: OwnedSemaphorePermit) {
         let engine = self.clone();
-        self.running.spawn(async move { engine.do_due(leased).await });
+        self.running.spawn(async move {
+            engine.do_due(leased).await;
+            drop(room);
+        });
     }
 
     async fn do_due(&self, leased: Leased) {
         let delivery = &leased.delivery;
-        let Some(project) = self.services.catalog.project(delivery.project_id) else {
-            return self.leave(&leased, None, DeliveryState::Discarded, "The project was deleted").await;
-        };
         let Some(payload) = leased.payload.as_deref().map(ByteString::from) else {
-            return self.leave(&leased, Some(&project), DeliveryState::Discarded, "The event is gone").await;
+            return self.leave(&leased, "The event is gone").await;
+        };
+        let known = self.services.catalog.project(delivery.project_id);
+        if let Some((project, endpoint)) = open_endpoint(known, delivery.endpoint_id) {
+            return self.send_due(&leased, &project, &endpoint, &payload).await;
+        }
+        // What this process knows may be old. Nothing ends on hearsay.
+        if let Err(error) = self.services.catalog.refresh(delivery.project_id).await {
+            return tracing::debug!(delivery = %delivery.id, %error, "left to its lease");
+        }
+        let Some(project) = self.services.catalog.project(delivery.project_id) else {
+            return self.leave(&leased, "The project was deleted").await;
         };
         let Some(endpoint) = project.endpoints.get(&delivery.endpoint_id).cloned() else {
-            return self.leave(&leased, Some(&project), DeliveryState::Discarded, "The endpoint was deleted").await;
+            return self.leave(&leased, "The endpoint was deleted").await;
         };
         match endpoint.state {
             EndpointState::Active => self.send_due(&leased, &project, &endpoint, &payload).await,
-            EndpointState::Inactive => {
-                self.leave(&leased, Some(&project), DeliveryState::Discarded, "The endpoint is inactive").await;
-            }
+            EndpointState::Inactive => self.leave(&leased, "The endpoint is inactive").await,
             EndpointState::Paused => {
-                let due = self.services.clock.now() + HOLD;
-                self.wait(&leased, &project, due, "The endpoint is paused").await;
+                self.wait(&leased, self.services.clock.now() + HOLD, "The endpoint is paused").await;
             }
         }
     }
@@ -117,7 +130,7 @@ impl Engine {
             Ok(admitted) => admitted,
             Err(wait) => {
                 let due = self.services.clock.now() + TimeDelta::from_std(wait).unwrap_or(HOLD);
-                return self.wait(leased, project, due, "Waits for a free place at the endpoint").await;
+                return self.wait(leased, due, "Waits for a free place at the endpoint").await;
             }
         };
         let delivery = &leased.delivery;
@@ -160,28 +173,37 @@ impl Engine {
         }
         let (delivery, until) = (&leased.delivery, self.services.clock.now() + needed);
         let extended =
-            db::deliveries::extend_lease(&self.services.db, delivery.id, delivery.attempts, until).await;
+            db::deliveries::extend_lease(&self.services.db, delivery.id, delivery.due_at, until).await;
         extended.unwrap_or(false)
     }
 
     /// Ends the delivery without an attempt.
-    async fn leave(&self, leased: &Leased, project: Option<&Project>, state: DeliveryState, reason: &str) {
-        let mut standing = ended(state, reason, self.services.clock.now());
-        standing.attempts = leased.delivery.attempts;
-        standing.last_status = leased.delivery.last_status;
-        let project = project.map_or(leased.delivery.project_id, |p| p.id);
-        let (id, endpoint) = (leased.delivery.id, leased.delivery.endpoint_id);
-        self.settle(project, id, endpoint, leased.delivery.attempts, standing, None).await;
+    async fn leave(&self, leased: &Leased, reason: &str) {
+        let now = self.services.clock.now();
+        self.stand(leased, ended(DeliveryState::Discarded, reason, now)).await;
     }
 
     /// Puts the delivery off without an attempt.
-    async fn wait(&self, leased: &Leased, project: &Project, due: chrono::DateTime<chrono::Utc>, reason: &str) {
-        let mut standing = waiting(due, reason);
-        standing.attempts = leased.delivery.attempts;
-        standing.last_status = leased.delivery.last_status;
-        let (id, endpoint) = (leased.delivery.id, leased.delivery.endpoint_id);
-        self.settle(project.id, id, endpoint, leased.delivery.attempts, standing, None).await;
+    async fn wait(&self, leased: &Leased, due: DateTime<Utc>, reason: &str) {
+        self.stand(leased, waiting(due, reason)).await;
     }
+
+    async fn stand(&self, leased: &Leased, mut standing: Standing) {
+        let delivery = &leased.delivery;
+        standing.attempts = delivery.attempts;
+        standing.last_status = delivery.last_status;
+        self.settle(delivery.project_id, delivery.id, delivery.endpoint_id, delivery.attempts, standing, None).await;
+    }
+}
+
+/// The endpoint, when it takes deliveries.
+fn open_endpoint(
+    project: Option<Arc<Project>>,
+    endpoint: EndpointId,
+) -> Option<(Arc<Project>, Arc<Endpoint>)> {
+    let project = project?;
+    let endpoint = Arc::clone(project.endpoints.get(&endpoint)?);
+    (endpoint.state == EndpointState::Active).then_some((project, endpoint))
 }
 
 fn subscription_of<'a>(leased: &Leased, project: &'a Project) -> Option<&'a Subscription> {

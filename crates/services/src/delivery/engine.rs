@@ -39,6 +39,9 @@ pub struct Engine {
     /// Attempts that outlived their task; shutdown waits for them.
     pub(super) running: TaskTracker,
     places: Arc<Semaphore>,
+    /// Due deliveries taken up and not yet settled. Bounds memory, and keeps leases from running
+    /// out in a line.
+    pub(super) taken_up: Arc<Semaphore>,
     claims: Grouped<Claim, std::result::Result<EventId, ClaimFailed>>,
 }
 
@@ -81,6 +84,7 @@ impl Engine {
             user_agent,
             running: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.concurrency as usize)),
+            taken_up: Arc::new(Semaphore::new(options.concurrency as usize)),
             claims,
             services,
         })
@@ -106,7 +110,7 @@ impl Engine {
             meters.put_off.increment(1);
             wait
         };
-        let place = self.gates.of(endpoint.id).enter().map_err(put_off)?;
+        let place = self.gates.of(endpoint.id).enter().await.map_err(put_off)?;
         if let Some((subscription, limit)) = subscription.and_then(|s| Some((s, s.rate_limit.as_ref()?))) {
             self.within_rate(subscription.id.0, limit).await.map_err(put_off)?;
         }
@@ -129,8 +133,8 @@ impl Engine {
         }
         let gate = self.gates.of(endpoint.id);
         match attempted.outcome {
-            Err(Trouble::Send(SendError::Timeout(_))) => gate.timed_out(),
-            _ => gate.answered(),
+            Err(Trouble::Send(SendError::Timeout(limit))) => gate.timed_out(limit),
+            _ => gate.answered(attempted.duration),
         }
         drop(admitted);
     }

@@ -17,7 +17,7 @@ use crate::grouping::{GroupOptions, Grouped};
 /// Rows of one task.
 pub type Rows = Group<ByteString>;
 
-/// Closing rules of a group; see `docs/adr` for the measurements.
+/// Closing rules of a group: `make bench` tells what they are worth.
 const GROUP: GroupOptions = GroupOptions { size: 512, linger: Duration::from_millis(4) };
 /// Pauses between tries while PostgreSQL is away.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -169,10 +169,13 @@ async fn write(db: &Db, rows: &Rows, shard: i16, patience: Patience) -> std::res
             Ok(()) => return Ok(()),
             // A repetition whose first commit may have happened.
             Err(DbError::Duplicate { .. }) if existing == Existing::Refuse => existing = Existing::Keep,
-            Err(DbError::NoLeaf) if !made_leaves => {
-                made_leaves = true;
-                make_leaves(db, rows).await?;
-            }
+            Err(DbError::NoLeaf) if !made_leaves => match make_leaves(db, rows).await {
+                Ok(()) => made_leaves = true,
+                Err(error) if error.is_transient() && patience == Patience::Waits => {
+                    tokio::time::sleep(PAUSE.1).await;
+                }
+                Err(error) => return Err(error),
+            },
             Err(error) if error.is_transient() && patience == Patience::Waits => {
                 tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "cannot write deliveries, trying again");
                 tokio::time::sleep(pause).await;

@@ -23,3 +23,4 @@ pub mod sender;
 pub mod sweeper;
 
 pub use engine::Engine;
+pub use pipeline::Hand;

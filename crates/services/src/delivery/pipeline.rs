@@ -13,14 +13,17 @@ use db::hot::{Counts, EventOutcome, NewDelivery, NewEvent, Standing, WHOLE_PROJE
 use domain::counts::Metric;
 use domain::event::Target;
 use domain::id::{DeliveryId, EventId, SubscriptionId};
+use domain::lifecycle::KeepDays;
 use domain::retry::RetryPolicy;
 use domain::state::{DeliveryState, EndpointState, EventState};
 use futures::future::join_all;
 use queue::payload::{AcceptedEvent, DueDelivery, Facts};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::attempt::{self, Attempted, Outgoing, Rules};
+use super::due::LEASE;
 use super::engine::Engine;
 use super::journal::Rows;
 use crate::catalog::{Endpoint, Project, Sample, Subscription};
@@ -61,23 +64,27 @@ enum First {
 impl Engine {
     /// Does an accepted event. Returns after everything that is known is committed.
     ///
-    /// `again` says that an earlier worker had the event and may have done it in part or whole.
-    ///
     /// # Errors
-    /// [`crate::Error::Unavailable`] when the project cannot be loaded now.
-    pub async fn process(&self, event: AcceptedEvent, again: bool) -> Result<()> {
+    /// [`crate::Error::Unavailable`] while PostgreSQL is away and has to be asked first.
+    pub async fn process(&self, event: AcceptedEvent, hand: Hand) -> Result<()> {
         let AcceptedEvent { mut facts, payload } = event;
-        let Some(project) = self.services.catalog.project_at(facts.project, facts.catalog_version).await? else {
-            tracing::info!(event = %facts.id, project = %facts.project, "the event's project was deleted");
-            return Ok(());
-        };
-        if again {
-            match self.look_up(facts.id).await? {
-                Stored::Ended => return Ok(()),
-                Stored::Waiting => facts.stored = true,
-                Stored::No => {}
+        match hand {
+            Hand::First if facts.stored => {
+                if !self.take_stored(facts.id).await? {
+                    return Ok(());
+                }
             }
+            Hand::First | Hand::Claimed => {}
+            Hand::Another => match self.look_up(facts.id).await? {
+                Stored::Ended => return Ok(()),
+                Stored::Waiting if self.take_stored(facts.id).await? => facts.stored = true,
+                Stored::Waiting => return Ok(()),
+                Stored::No => {}
+            },
         }
+        let Some(project) = self.services.catalog.project_at(facts.project, facts.catalog_version).await? else {
+            return self.write_homeless(facts, payload).await;
+        };
         if let Some(key) = facts.idempotency_key.clone()
             && self.claim_key(&facts, key).await? != facts.id
         {
@@ -189,6 +196,9 @@ impl Engine {
         if verdict.gave_up {
             self.give_up(&shared.project, &planned.endpoint, &attempted);
         }
+        if let Some(latency) = verdict.standing.latency_ms {
+            self.services.meters.latency.record(f64::from(latency) / 1000.0);
+        }
         let out = shared.outgoing(planned);
         let row = attempt::row(attempted, &out, shared.project.keep_days, 1);
         self.settle(shared.project.id, planned.id, planned.endpoint.id, 0, verdict.standing, Some(row)).await;
@@ -230,6 +240,33 @@ impl Engine {
         }
     }
 
+    /// Takes a stored event out of the sweeper's reach.
+    async fn take_stored(&self, id: EventId) -> Result<bool> {
+        let now = self.services.clock.now();
+        Ok(db::events::take(&self.services.db, id, now, now + LEASE).await?)
+    }
+
+    /// Puts an event on record whose project was deleted after it had been accepted.
+    async fn write_homeless(&self, facts: Facts, payload: ByteString) -> Result<()> {
+        const REASON: &str = "the project was deleted";
+        let mut rows = Rows::default();
+        if facts.stored {
+            let outcome =
+                EventOutcome { id: facts.id, state: EventState::Failure, duplicate: false, failure_reason: Some(REASON) };
+            rows.event_outcomes.push(outcome);
+        } else {
+            let event_type = ByteString::from(facts.event_type.as_str());
+            rows.events.push(new_event(
+                &facts,
+                (event_type, payload),
+                KeepDays::FOR_EVER,
+                EventState::Failure,
+                Some(REASON),
+            ));
+        }
+        self.journal.write(rows).await
+    }
+
     async fn look_up(&self, id: EventId) -> Result<Stored> {
         Ok(match db::events::find(&self.services.db, id).await? {
             None => Stored::No,
@@ -258,6 +295,17 @@ impl Engine {
     }
 }
 
+/// In whose hands an event comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    /// The first worker that sees it.
+    First,
+    /// A further one: an earlier worker may have done it in part or whole.
+    Another,
+    /// The sweeper, which has taken it in PostgreSQL already.
+    Claimed,
+}
+
 /// What PostgreSQL knows of an event that was given out before.
 enum Stored {
     No,
@@ -282,7 +330,7 @@ impl Shared {
 fn plan(project: &Project, facts: &Facts, sample: &Sample<'_>) -> Vec<Planned> {
     let matching = project.matching(&facts.target, &facts.event_type, sample);
     let plan = |(endpoint, subscription): (Arc<Endpoint>, Arc<Subscription>)| Planned {
-        id: delivery_id(facts.id, subscription.id),
+        id: delivery_id(facts.id, subscription.id, None),
         endpoint,
         subscription,
     };
@@ -290,11 +338,14 @@ fn plan(project: &Project, facts: &Facts, sample: &Sample<'_>) -> Vec<Planned> {
 }
 
 /// The id of the delivery that a match makes: always the same one, so that doing an event again
-/// can never make a second delivery.
-pub(super) fn delivery_id(event: EventId, subscription: SubscriptionId) -> DeliveryId {
-    let digest = Sha256::new().chain_update(event.0.as_bytes()).chain_update(subscription.0.as_bytes()).finalize();
+/// can never make a second delivery. A replay is another `occasion`.
+pub(super) fn delivery_id(event: EventId, subscription: SubscriptionId, occasion: Option<Uuid>) -> DeliveryId {
+    let mut hash = Sha256::new().chain_update(event.0.as_bytes()).chain_update(subscription.0.as_bytes());
+    if let Some(occasion) = occasion {
+        hash.update(occasion.as_bytes());
+    }
     let mut random = [0; 10];
-    random.copy_from_slice(&digest[..10]);
+    random.copy_from_slice(&hash.finalize()[..10]);
     let millis = u64::try_from(event.instant().timestamp_millis()).unwrap_or(0);
     DeliveryId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }
@@ -314,7 +365,8 @@ fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
     if facts.stored {
         rows.event_outcomes.push(EventOutcome { id: facts.id, state, duplicate: false, failure_reason });
     } else {
-        rows.events.push(new_event(shared, state, failure_reason));
+        let texts = (shared.event_type.clone(), shared.payload.clone());
+        rows.events.push(new_event(facts, texts, shared.project.keep_days, state, failure_reason));
     }
     count_event(&mut rows.counts, shared, unmatched);
     rows
@@ -329,8 +381,13 @@ fn count_event(counts: &mut Counts, shared: &Shared, unmatched: bool) {
     }
 }
 
-fn new_event(shared: &Shared, state: EventState, failure_reason: Option<&'static str>) -> NewEvent<ByteString> {
-    let facts = &shared.facts;
+fn new_event(
+    facts: &Facts,
+    (event_type, payload): (ByteString, ByteString),
+    keep_days: KeepDays,
+    state: EventState,
+    failure_reason: Option<&'static str>,
+) -> NewEvent<ByteString> {
     let (endpoint_id, owner_id) = match &facts.target {
         Target::Endpoint(id) => (Some(*id), None),
         Target::Owner(owner) => (None, Some(ByteString::from(owner.as_str()))),
@@ -338,16 +395,16 @@ fn new_event(shared: &Shared, state: EventState, failure_reason: Option<&'static
     };
     NewEvent {
         id: facts.id,
-        keep_days: shared.project.keep_days,
-        project_id: shared.project.id,
+        keep_days,
+        project_id: facts.project,
         kind: facts.target.kind(),
         state,
         due_at: None,
         duplicate: false,
         endpoint_id,
         source_id: None,
-        event_type: shared.event_type.clone(),
-        payload: shared.payload.clone(),
+        event_type,
+        payload,
         headers: headers_json(&facts.headers),
         owner_id,
         idempotency_key: facts.idempotency_key.as_deref().map(ByteString::from),

@@ -10,10 +10,11 @@ use domain::id::{DeliveryId, EndpointId, ProjectId};
 use domain::state::DeliveryState;
 use queue::codec::Payload as _;
 use queue::payload::DueDelivery;
+use uuid::Uuid;
 
 use super::due::stored_headers;
 use super::journal::Rows;
-use super::pipeline::waiting;
+use super::pipeline::{delivery_id, waiting};
 use crate::Services;
 use crate::catalog::Sample;
 use crate::error::{Error, Result};
@@ -38,11 +39,12 @@ pub async fn resend(
     Ok(taken.len())
 }
 
-/// New deliveries of an event to every subscription that matches it now.
+/// New deliveries of an event to every subscription that matches it now. Done twice for the same
+/// `batch`, it makes the same deliveries.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while PostgreSQL is away.
-pub async fn again(services: &Services, event: &Event) -> Result<Vec<DeliveryId>> {
+pub async fn again(services: &Services, event: &Event, batch: Option<Uuid>) -> Result<Vec<DeliveryId>> {
     let project = services.catalog.project(event.project_id).ok_or(Error::NotFound("project"))?;
     let headers = stored_headers(event.headers.as_deref());
     let matching = {
@@ -50,10 +52,11 @@ pub async fn again(services: &Services, event: &Event) -> Result<Vec<DeliveryId>
         project.matching(&target_of(event), &event.event_type, &sample)
     };
     let now = services.clock.now();
+    let occasion = batch.unwrap_or_else(|| domain::id::uuid_at(now));
     let mut rows = Rows::default();
     for (endpoint, subscription) in matching {
         rows.deliveries.push(NewDelivery {
-            id: DeliveryId::at(event.accepted_at),
+            id: delivery_id(event.id, subscription.id, Some(occasion)),
             keep_days: event.keep_days,
             project_id: project.id,
             event_id: event.id,

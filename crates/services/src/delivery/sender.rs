@@ -171,6 +171,10 @@ fn explain(error: &hyper_util::client::legacy::Error) -> SendError {
             None => break,
         }
     }
+    let io = cause.downcast_ref::<std::io::Error>();
+    if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
+        return SendError::Timeout(CONNECT_LIMIT);
+    }
     SendError::Connection(cause.to_string())
 }
 

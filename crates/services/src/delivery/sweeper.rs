@@ -5,23 +5,25 @@
 //! leases of dead workers. While Redis is away it is the only road, so it then takes work as soon
 //! as it is due.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use db::events::Event;
 use queue::payload::{AcceptedEvent, Facts};
 use tokio_util::sync::CancellationToken;
 
 use super::due::{LEASE, stored_headers};
 use super::engine::Engine;
+use super::pipeline::Hand;
 use super::replay::target_of;
 use crate::error::Result;
 
 /// Pause between two looks when nothing was found.
 const EVERY: Duration = Duration::from_millis(1000);
 /// Rows taken at once.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
 /// How far behind its time something is before it counts as forgotten by the queue.
 const FORGOTTEN: TimeDelta = TimeDelta::seconds(10);
 
@@ -37,7 +39,7 @@ impl Engine {
                 }
             };
             // A full batch says that there is more.
-            let pause = if found >= BATCH as usize { Duration::ZERO } else { EVERY };
+            let pause = if found >= BATCH { Duration::ZERO } else { EVERY };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -45,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Takes one batch of each kind; returns how many rows were found.
+    /// Takes one batch of each kind, as far as there is room; returns how many rows were found.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] while PostgreSQL is away.
@@ -53,18 +55,39 @@ impl Engine {
         let now = self.services.clock.now();
         let redis_works = self.services.queues.redis.ping().await.is_ok();
         let before = if redis_works { now - FORGOTTEN } else { now };
-        let deliveries = db::deliveries::claim_due(&self.services.db, before, now + LEASE, BATCH).await?;
-        let mut found = deliveries.len();
-        self.services.meters.swept.increment(found as u64);
-        for leased in deliveries {
-            self.start_due(leased);
+        let deliveries = self.sweep_deliveries(before).await?;
+        let events = self.sweep_events(before).await?;
+        self.services.meters.swept.increment((deliveries + events) as u64);
+        Ok(deliveries.max(events))
+    }
+
+    async fn sweep_deliveries(&self, before: DateTime<Utc>) -> Result<usize> {
+        let room = self.taken_up.available_permits().min(BATCH);
+        let overdue = db::deliveries::overdue(&self.services.db, before, room as i64).await?;
+        let until = self.services.clock.now() + LEASE;
+        let leased = db::deliveries::lease(&self.services.db, &overdue, before, until).await?;
+        let found = leased.len();
+        for leased in leased {
+            // The semaphore is never closed.
+            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else { break };
+            self.start_due(leased, room);
         }
-        let events = db::events::claim_due(&self.services.db, before, now + LEASE, BATCH).await?;
-        found = found.max(events.len());
-        self.services.meters.swept.increment(events.len() as u64);
-        for event in events {
+        Ok(found)
+    }
+
+    async fn sweep_events(&self, before: DateTime<Utc>) -> Result<usize> {
+        let room = self.taken_up.available_permits().min(BATCH);
+        let overdue = db::events::overdue(&self.services.db, before, room as i64).await?;
+        let until = self.services.clock.now() + LEASE;
+        let claimed = db::events::claim(&self.services.db, &overdue, before, until).await?;
+        let found = claimed.len();
+        for event in claimed {
+            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else { break };
             let engine = self.clone();
-            self.running.spawn(async move { engine.do_stored(event).await });
+            self.running.spawn(async move {
+                engine.do_stored(event).await;
+                drop(room);
+            });
         }
         Ok(found)
     }
@@ -75,7 +98,7 @@ impl Engine {
         let existing = db::deliveries::of_event(&self.services.db, id).await;
         let done = match existing {
             Ok(deliveries) if !deliveries.is_empty() => self.close_stored(id).await,
-            Ok(_) => self.process(as_accepted(event), false).await,
+            Ok(_) => self.process(as_accepted(event), Hand::Claimed).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = done {

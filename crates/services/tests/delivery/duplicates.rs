@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use domain::event::Target;
 use domain::state::{DeliveryState, EventState};
 use queue::payload::{AcceptedEvent, Facts};
+use services::delivery::Hand;
 use testkit::{Gateway, Receiver, Setup};
 
 #[tokio::test]
@@ -56,12 +57,12 @@ async fn an_event_that_is_done_twice_makes_one_row_and_one_delivery() {
         payload: "{}".into(),
     };
     let id = event().facts.id;
-    gateway.engine.process(event(), false).await.expect("done");
+    gateway.engine.process(event(), Hand::First).await.expect("done");
     // The entry was not acknowledged before the worker died; another one gets it.
-    gateway.engine.process(event(), true).await.expect("done");
+    gateway.engine.process(event(), Hand::Another).await.expect("done");
     assert_eq!(gateway.deliveries(id).await.len(), 1);
     assert_eq!(receiver.received().len(), 1);
     // Nobody noticed that it had been given out before: at least nothing doubles in PostgreSQL.
-    gateway.engine.process(event(), false).await.expect("done");
+    gateway.engine.process(event(), Hand::First).await.expect("done");
     assert_eq!(gateway.deliveries(id).await.len(), 1);
 }
