@@ -31,8 +31,12 @@ pub enum Code {
     NotConfirmed,
     /// A store is away (503).
     Unavailable,
+    /// The query ran into its time limit (503).
+    TooSlow,
     /// The browser got no answer at all.
     Offline,
+    /// The page was loaded from an older version of Longhaul.
+    Stale,
     /// A fault of ours (500).
     Internal,
 }
@@ -45,9 +49,9 @@ impl Code {
             Self::TooManyTries => 429,
             Self::Forbidden => 403,
             Self::NotFound => 404,
-            Self::Conflict => 409,
+            Self::Conflict | Self::Stale => 409,
             Self::Invalid | Self::NotConfirmed => 422,
-            Self::Unavailable | Self::Offline => 503,
+            Self::Unavailable | Self::TooSlow | Self::Offline => 503,
             Self::Internal => 500,
         }
     }
@@ -64,7 +68,9 @@ impl Code {
             Self::Invalid => "Some fields need a change",
             Self::NotConfirmed => "The typed name does not match",
             Self::Unavailable => "A store does not answer",
+            Self::TooSlow => "The query took too long",
             Self::Offline => "Longhaul did not answer",
+            Self::Stale => "Longhaul was updated",
             Self::Internal => "Something went wrong on our side",
         }
     }
@@ -81,7 +87,9 @@ impl Code {
             Self::Invalid => "Nothing was saved.",
             Self::NotConfirmed => "Type it exactly as shown. Nothing was removed.",
             Self::Unavailable => "Accepted events are kept. Try again in a moment.",
+            Self::TooSlow => "Choose a shorter range, or a more exact filter.",
             Self::Offline => "Check the connection and try again.",
+            Self::Stale => "Load the page again.",
             Self::Internal => "The log names the reason. Try again, nothing was lost.",
         }
     }
@@ -93,32 +101,14 @@ impl Code {
 pub enum Reason {
     /// It is empty.
     Required,
-    /// It is longer than allowed.
-    TooLong,
-    /// It is shorter than allowed.
-    TooShort,
-    /// It is no absolute http or https address.
-    NotUrl,
-    /// The project takes https addresses only.
-    NotHttps,
-    /// The address belongs to a network that must not be reached.
-    Refused,
     /// It is no whole number.
     NotNumber,
-    /// The number is too small or too large.
-    OutOfRange,
     /// It is no JSON object.
     NotJson,
-    /// The filter cannot be compiled.
-    BadFilter,
-    /// It is no email address.
-    NotEmail,
-    /// Another one has it.
-    Taken,
-    /// It names something that does not exist.
-    Unknown,
     /// It is not one of the offered values.
     NotOffered,
+    /// It breaks a rule that the detail tells.
+    Refused,
 }
 
 impl Reason {
@@ -126,19 +116,10 @@ impl Reason {
     pub fn text(self) -> &'static str {
         match self {
             Self::Required => "Fill this in",
-            Self::TooLong => "Make this shorter",
-            Self::TooShort => "Make this longer",
-            Self::NotUrl => "Enter an address such as https://example.com/hooks",
-            Self::NotHttps => "Enter an https address; this project refuses http",
-            Self::Refused => "Enter a public address; this network is not allowed",
             Self::NotNumber => "Enter a whole number",
-            Self::OutOfRange => "Enter a number in the range below",
             Self::NotJson => "Enter a JSON object such as {\"order\": 42}",
-            Self::BadFilter => "Correct the filter; this one cannot be read",
-            Self::NotEmail => "Enter an email address",
-            Self::Taken => "Choose another one; this is in use",
-            Self::Unknown => "Choose one that exists",
             Self::NotOffered => "Choose one of the offered values",
+            Self::Refused => "This value is not accepted; see below",
         }
     }
 }
@@ -171,12 +152,19 @@ pub struct UiError {
 impl UiError {
     /// A failure that its code describes fully.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: String::new(), fields: Vec::new() }
+        Self {
+            code,
+            detail: String::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// A failure with a sentence that says more.
     pub fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), ..Self::new(code) }
+        Self {
+            detail: detail.into(),
+            ..Self::new(code)
+        }
     }
 
     /// A form of which one field is wrong.
@@ -187,7 +175,11 @@ impl UiError {
     /// Adds a wrong field.
     #[must_use]
     pub fn and(mut self, name: &str, reason: Reason, detail: &str) -> Self {
-        self.fields.push(FieldError { name: name.to_owned(), reason, detail: detail.to_owned() });
+        self.fields.push(FieldError {
+            name: name.to_owned(),
+            reason,
+            detail: detail.to_owned(),
+        });
         self
     }
 
@@ -198,14 +190,57 @@ impl UiError {
 
     /// What it means, in words.
     pub fn text(&self) -> String {
-        if self.detail.is_empty() { self.code.help().to_owned() } else { self.detail.clone() }
+        if self.detail.is_empty() {
+            self.code.help().to_owned()
+        } else {
+            self.detail.clone()
+        }
     }
 
-    /// Reads a failure out of a page's address. Its sentences are dropped: anybody can write them.
-    pub fn from_url(encoded: &str) -> Self {
+    /// Calls refused fields as the form calls them: `(wire name, form name)`. A wire name stands
+    /// for all that begin with it. What the form does not have is told in the detail.
+    #[must_use]
+    pub fn with_names(mut self, names: &[(&str, &'static str)]) -> Self {
+        for field in &mut self.fields {
+            let known = names.iter().find(|(wire, _)| {
+                field
+                    .name
+                    .strip_prefix(wire)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            });
+            if let Some((wire, name)) = known {
+                let path = field.name[wire.len()..].trim_start_matches('.');
+                if !path.is_empty() {
+                    field.detail = format!("{path}: {}", field.detail);
+                }
+                field.name = (*name).to_owned();
+            } else {
+                self.detail = format!("{}{}: {}. ", self.detail, field.name, field.detail);
+            }
+        }
+        self
+    }
+
+    /// Reads a failure out of a page's address. Its sentences are dropped unless the address is
+    /// `trusted`: anybody can write them.
+    pub fn from_url(encoded: &str, trusted: bool) -> Self {
         let error = ServerFnUrlError::<Self>::decode_err(encoded);
-        let fields = error.fields.into_iter().map(|f| FieldError { detail: String::new(), ..f }).collect();
-        Self { code: error.code, detail: String::new(), fields }
+        if trusted {
+            return error;
+        }
+        let fields = error
+            .fields
+            .into_iter()
+            .map(|f| FieldError {
+                detail: String::new(),
+                ..f
+            })
+            .collect();
+        Self {
+            code: error.code,
+            detail: String::new(),
+            fields,
+        }
     }
 }
 
@@ -234,22 +269,61 @@ impl FromServerFnError for UiError {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_error_in_the_address_brings_its_codes_but_none_of_its_sentences() {
-        let error = UiError::with_detail(Code::Invalid, "call this number").and("url", Reason::NotUrl, "call it");
+    fn in_url(error: UiError) -> String {
         let url = ServerFnUrlError::new("/ui/save_endpoint", error)
             .to_url("http://localhost/endpoints/new")
             .expect("absolute base");
-        let encoded = url.query_pairs().find(|(key, _)| key == "__err").expect("present").1.into_owned();
-        let read = UiError::from_url(&encoded);
+        url.query_pairs()
+            .find(|(key, _)| key == "__err")
+            .expect("present")
+            .1
+            .into_owned()
+    }
+
+    #[test]
+    fn an_error_in_a_foreign_address_brings_its_codes_but_none_of_its_sentences() {
+        let error =
+            UiError::with_detail(Code::Invalid, "call this number").and("url", Reason::Refused, "call it");
+        let encoded = in_url(error.clone());
+        let read = UiError::from_url(&encoded, false);
         assert_eq!(read.code, Code::Invalid);
-        assert_eq!(read.of("url").map(|f| f.reason), Some(Reason::NotUrl));
+        assert_eq!(read.of("url").map(|f| f.reason), Some(Reason::Refused));
         assert!(read.detail.is_empty() && read.fields[0].detail.is_empty());
+        assert_eq!(UiError::from_url(&encoded, true), error);
     }
 
     #[test]
     fn a_mangled_error_in_the_address_is_an_internal_one() {
-        assert_eq!(UiError::from_url("%%%").code, Code::Internal);
-        assert_eq!(UiError::from_url("bm90IGpzb24=").code, Code::Internal);
+        assert_eq!(UiError::from_url("%%%", true).code, Code::Internal);
+        assert_eq!(UiError::from_url("bm90IGpzb24=", true).code, Code::Internal);
+    }
+
+    #[test]
+    fn fields_get_the_names_of_the_form() {
+        let error = UiError::new(Code::Invalid)
+            .and(
+                "config.strategy.retry_count",
+                Reason::Refused,
+                "Must be at least 1",
+            )
+            .and(
+                "filter_config.filter.body.a.b",
+                Reason::Refused,
+                "Unknown operator",
+            )
+            .and("elsewhere", Reason::Refused, "Is wrong")
+            .with_names(&[
+                ("config.strategy.retry_count", "retry_count"),
+                ("filter_config.filter.body", "body"),
+            ]);
+        assert_eq!(
+            error.of("retry_count").map(|f| f.detail.as_str()),
+            Some("Must be at least 1")
+        );
+        assert_eq!(
+            error.of("body").map(|f| f.detail.as_str()),
+            Some("a.b: Unknown operator")
+        );
+        assert_eq!(error.detail, "elsewhere: Is wrong. ");
     }
 }

@@ -1,6 +1,7 @@
 //! The document around the app, its security headers, and the page for addresses that do not exist.
 
 use leptos::prelude::*;
+use leptos_meta::Title;
 
 use crate::{
     error::{Code, UiError},
@@ -12,7 +13,7 @@ pub(crate) fn not_found() -> AnyView {
     #[cfg(feature = "ssr")]
     crate::context::set_status(Code::NotFound.status());
     let page = error_page(&UiError::new(Code::NotFound));
-    view! { <main class="page" id="main">{page.body}</main> }.into_any()
+    view! { <Title text=page.title /><main class="page" id="main">{page.body}</main> }.into_any()
 }
 
 /// The HTML document. Renders on the server only; the browser hydrates what is in its body.
@@ -25,10 +26,11 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         "system" => None,
         theme => Some(theme),
     };
+    let own = crate::context::is_own_request().then_some("");
     let style = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=theme>
+        <html lang="en" data-theme=theme data-own=own>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

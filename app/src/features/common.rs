@@ -22,7 +22,11 @@ pub struct ProjectRef {
 impl ProjectRef {
     /// The address of a page of the project: `at("events")`.
     pub fn at(&self, page: &str) -> String {
-        if page.is_empty() { format!("/projects/{}", self.id) } else { format!("/projects/{}/{page}", self.id) }
+        if page.is_empty() {
+            format!("/projects/{}", self.id)
+        } else {
+            format!("/projects/{}/{page}", self.id)
+        }
     }
 }
 
@@ -46,7 +50,7 @@ pub struct Attention {
     pub title: String,
     /// What it means.
     pub text: String,
-    /// Since when.
+    /// Since when; empty when it is not known.
     pub since: Stamp,
     /// Word of the link.
     pub action: String,
@@ -56,7 +60,11 @@ pub struct Attention {
 
 /// The list of what wants a person, or that nothing does.
 pub fn attention(list: Vec<Attention>) -> AnyView {
-    let count = if list.is_empty() { String::new() } else { list.len().to_string() };
+    let count = if list.is_empty() {
+        String::new()
+    } else {
+        list.len().to_string()
+    };
     let body = if list.is_empty() {
         view! { <p class="panel-body row" data-state="success"><span class="calm">{icon("success")}</span>"Nothing needs you"</p> }.into_any()
     } else {
@@ -71,7 +79,7 @@ fn item(item: Attention) -> AnyView {
         <li data-state=item.state>
             {icon(&item.icon)}
             <div class="attn-text"><b>{item.title}</b><span>{item.text}</span></div>
-            <span class="when">{time_plain(item.since)}</span>
+            <span class="when">{(!item.since.text.is_empty()).then(|| time_plain(item.since))}</span>
             <a class="btn" data-size="s" href=item.href>{item.action}</a>
         </li>
     }

@@ -9,5 +9,9 @@ pub mod endpoints;
 pub mod events;
 pub mod overview;
 pub mod projects;
+#[cfg(feature = "ssr")]
+pub mod query;
 pub mod settings;
 pub mod subscriptions;
+#[cfg(feature = "ssr")]
+pub mod words;

@@ -20,7 +20,11 @@ pub fn count(n: i64) -> String {
 
 /// A count that was only counted up to `limit`: `10 000+`.
 pub fn count_at_most(n: i64, limit: i64) -> String {
-    if n >= limit { format!("{}+", count(limit)) } else { count(n) }
+    if n >= limit {
+        format!("{}+", count(limit))
+    } else {
+        count(n)
+    }
 }
 
 /// A count for summaries: whole below a million, then `12.6 M`, `1.28 G`.
@@ -29,8 +33,11 @@ pub fn short_count(n: i64) -> String {
     if size < 1_000_000 {
         return count(n);
     }
-    let (value, unit) =
-        if size < 1_000_000_000 { (size as f64 / 1e6, "M") } else { (size as f64 / 1e9, "G") };
+    let (value, unit) = if size < 1_000_000_000 {
+        (size as f64 / 1e6, "M")
+    } else {
+        (size as f64 / 1e9, "G")
+    };
     let sign = if n < 0 { "−" } else { "" };
     format!("{sign}{}{NBSP}{unit}", three_digits(value))
 }
@@ -112,7 +119,13 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_three_digits() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1 000"), (1_284_310, "1 284 310"), (-12_345, "−12 345")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1 000"),
+            (1_284_310, "1 284 310"),
+            (-12_345, "−12 345"),
+        ];
         for (n, want) in cases {
             assert_eq!(plain(&count(n)), want);
         }
@@ -134,7 +147,13 @@ mod tests {
 
     #[test]
     fn a_hundred_percent_means_every_one() {
-        let cases = [(1.0, "100 %"), (0.999_999, "99.99 %"), (0.996_95, "99.69 %"), (0.842, "84.2 %"), (0.0, "0.0 %")];
+        let cases = [
+            (1.0, "100 %"),
+            (0.999_999, "99.99 %"),
+            (0.996_95, "99.69 %"),
+            (0.842, "84.2 %"),
+            (0.0, "0.0 %"),
+        ];
         for (share, want) in cases {
             assert_eq!(plain(&percent(share)), want);
         }

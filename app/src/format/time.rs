@@ -24,7 +24,11 @@ impl Stamp {
 
     /// The clock of today's instants, the day and the clock of older ones; for rows.
     pub fn row(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        let text = if at.date_naive() == now.date_naive() { clock(at) } else { day_time(at, now) };
+        let text = if at.date_naive() == now.date_naive() {
+            clock(at)
+        } else {
+            day_time(at, now)
+        };
         Self::of(at, text)
     }
 
@@ -54,7 +58,11 @@ pub fn clock(at: DateTime<Utc>) -> String {
 
 /// `21 Oct`, with the year when it is not that of `now`.
 pub fn day(date: NaiveDate, now: DateTime<Utc>) -> String {
-    let pattern = if date.year() == now.year() { "%-d\u{a0}%b" } else { "%-d\u{a0}%b\u{a0}%Y" };
+    let pattern = if date.year() == now.year() {
+        "%-d\u{a0}%b"
+    } else {
+        "%-d\u{a0}%b\u{a0}%Y"
+    };
     date.format(pattern).to_string()
 }
 
@@ -78,7 +86,11 @@ pub fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         return "just now".to_owned();
     }
     let text = span(seconds.unsigned_abs());
-    if seconds > 0 { format!("{text}{NBSP}ago") } else { format!("in{NBSP}{text}") }
+    if seconds > 0 {
+        format!("{text}{NBSP}ago")
+    } else {
+        format!("in{NBSP}{text}")
+    }
 }
 
 /// Seconds in their largest whole unit: `38 s`, `12 min`, `4 h`, `2 d`.
@@ -126,7 +138,10 @@ mod tests {
     #[test]
     fn rows_print_the_clock_today_and_the_day_before() {
         assert_eq!(Stamp::row(now() - TimeDelta::hours(2), now()).text, "08:42:18");
-        assert_eq!(plain(&Stamp::row(now() - TimeDelta::hours(12), now()).text), "19 Nov, 22:42");
+        assert_eq!(
+            plain(&Stamp::row(now() - TimeDelta::hours(12), now()).text),
+            "19 Nov, 22:42"
+        );
     }
 
     #[test]

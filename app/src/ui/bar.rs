@@ -22,7 +22,11 @@ pub struct Crumb {
 impl Crumb {
     /// A page on the way.
     pub fn link(word: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { word: word.into(), href: href.into(), mono: false }
+        Self {
+            word: word.into(),
+            href: href.into(),
+            mono: false,
+        }
     }
 
     /// The page itself.
@@ -32,7 +36,10 @@ impl Crumb {
 
     /// The page itself, named by an id.
     pub fn id(id: &str) -> Self {
-        Self { mono: true, ..Self::here(super::id::short_id(id)) }
+        Self {
+            mono: true,
+            ..Self::here(super::id::short_id(id))
+        }
     }
 }
 
@@ -43,7 +50,10 @@ pub fn bar(frame: Option<FrameDto>, page: Vec<Crumb>) -> AnyView {
     if let Some(frame) = frame {
         crumbs.push(Crumb::link(frame.organisation.clone(), "/"));
         if let Some(project) = frame.current_project() {
-            crumbs.push(Crumb::link(project.name.clone(), format!("/projects/{}", project.id)));
+            crumbs.push(Crumb::link(
+                project.name.clone(),
+                format!("/projects/{}", project.id),
+            ));
         }
         account = Some(account_menu(&frame));
     }

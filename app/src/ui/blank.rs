@@ -26,12 +26,24 @@ pub fn nothing_yet_command(mark: &str, title: &'static str, text: &'static str, 
 /// Nothing matches the filter.
 pub fn nothing_matches(text: String, clear: String) -> AnyView {
     let actions = view! { <a class="btn" data-size="s" href=clear>"Clear filters"</a> }.into_any();
-    blank("", "filter", "Nothing matches".to_owned(), text.into_any(), actions)
+    blank(
+        "",
+        "filter",
+        "Nothing matches".to_owned(),
+        text.into_any(),
+        actions,
+    )
 }
 
 /// A page or a part of it could not be loaded.
 pub fn failed(error: &UiError, actions: AnyView) -> AnyView {
-    blank("failure", "failure", error.code.title().to_owned(), error.text().into_any(), actions)
+    blank(
+        "failure",
+        "failure",
+        error.code.title().to_owned(),
+        error.text().into_any(),
+        actions,
+    )
 }
 
 fn blank(state: &'static str, mark: &str, title: String, text: AnyView, actions: AnyView) -> AnyView {

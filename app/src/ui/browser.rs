@@ -2,11 +2,26 @@
 //!
 //! Everything here is called from event handlers and effects, which never run on the server.
 
-use leptos::{prelude::*, server_fn::redirect::REDIRECT_HEADER, wasm_bindgen::JsCast, web_sys};
+use leptos::{
+    prelude::*,
+    server_fn::{
+        error::SERVER_FN_ERROR_HEADER,
+        redirect::{REDIRECT_HEADER, call_redirect_hook},
+    },
+    wasm_bindgen::JsCast,
+    web_sys,
+};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{FormData, Headers, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent, UrlSearchParams};
+use web_sys::{
+    FormData, Headers, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent, UrlSearchParams,
+};
 
+use super::load::Place;
 use crate::error::{Code, UiError};
+
+/// Tells the server that this script asks, which reads failures itself: what a person caused, such
+/// as a wrong field, is then answered with 200, because browsers log every other status as a fault.
+pub const SCRIPT_HEADER: &str = "x-longhaul-script";
 
 /// Puts `text` on the clipboard. Browsers refuse it on insecure origins; then nothing happens.
 pub fn copy(text: &str) {
@@ -21,7 +36,9 @@ pub fn is_hidden() -> bool {
 /// Whether a person is in the middle of something that a refresh would disturb.
 pub fn is_busy() -> bool {
     let found = |query| document().query_selector(query).ok().flatten().is_some();
-    found("tbody .pick :checked") || found("[popover]:popover-open") || found("main :is(input, textarea, select):focus")
+    found("tbody .pick :checked")
+        || found("[popover]:popover-open")
+        || found("main :is(input, textarea, select):focus")
 }
 
 /// Closes menus and the drawer, and puts the focus on the new page.
@@ -43,12 +60,17 @@ pub fn settle_after_navigation() {
     focus("#main");
 }
 
+/// Loads `path` as a fresh page, with nothing of this one left.
+pub fn leave_for(path: &str) {
+    let _ = window().location().set_href(path);
+}
+
 /// Puts the focus on the first element that `query` finds.
 pub fn focus(query: &str) {
-    if let Some(element) = document().query_selector(query).ok().flatten() {
-        if let Ok(element) = element.dyn_into::<HtmlElement>() {
-            let _ = element.focus();
-        }
+    if let Some(element) = document().query_selector(query).ok().flatten()
+        && let Ok(element) = element.dyn_into::<HtmlElement>()
+    {
+        let _ = element.focus();
     }
 }
 
@@ -71,11 +93,11 @@ pub fn set_theme(theme: &str) {
 pub fn form_query(event: &SubmitEvent) -> Option<String> {
     let form = event.target()?.dyn_into::<HtmlFormElement>().ok()?;
     let data = FormData::new_with_form(&form).ok()?;
-    if let Some(button) = event.submitter() {
-        if let Some(name) = button.get_attribute("name") {
-            let value = button.get_attribute("value").unwrap_or_default();
-            let _ = data.append_with_str(&name, &value);
-        }
+    if let Some(button) = event.submitter()
+        && let Some(name) = button.get_attribute("name")
+    {
+        let value = button.get_attribute("value").unwrap_or_default();
+        let _ = data.append_with_str(&name, &value);
     }
     let params = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
     Some(params.to_string().into())
@@ -88,36 +110,82 @@ pub fn form_query(event: &SubmitEvent) -> Option<String> {
 /// # Errors
 /// Whatever the server function answered, or [`Code::Offline`] when there was no answer.
 pub async fn post(action: &str, body: &str) -> Result<Option<String>, UiError> {
-    let response = send(action, body).await.ok_or_else(|| UiError::new(Code::Offline))?;
-    let headers = response.headers();
-    let location = match headers.has(REDIRECT_HEADER) {
-        Ok(true) => headers.get("location").ok().flatten(),
-        _ => None,
-    };
-    if response.ok() || location.is_some() {
-        return Ok(location);
+    let response = send(action, body)
+        .await
+        .ok_or_else(|| UiError::new(Code::Offline))?;
+    match redirect_of(&response) {
+        Some(location) => Ok(Some(location)),
+        None if is_answer(&response) => Ok(None),
+        None => Err(error_of(&response).await),
     }
-    let text = match response.text() {
-        Ok(text) => JsFuture::from(text).await.ok().and_then(|t| t.as_string()).unwrap_or_default(),
-        Err(_) => String::new(),
-    };
+}
+
+/// Asks a server function for the packed data of a page, and goes where it redirects to.
+///
+/// # Errors
+/// Whatever the server function answered, or [`Code::Offline`] when there was no answer.
+pub async fn fetch(path: &str, place: Place) -> Result<String, UiError> {
+    let offline = || UiError::new(Code::Offline);
+    let body = UrlSearchParams::new().map_err(|_| offline())?;
+    body.append("place[project]", &place.project);
+    body.append("place[item]", &place.item);
+    body.append("place[query]", &place.query);
+    let response = send(path, &String::from(body.to_string()))
+        .await
+        .ok_or_else(offline)?;
+    if let Some(location) = redirect_of(&response) {
+        call_redirect_hook(&location);
+    }
+    if !is_answer(&response) {
+        return Err(error_of(&response).await);
+    }
+    // Packed data is base64, so its JSON is the text between two quotes.
+    let text = text_of(&response).await.ok_or_else(offline)?;
+    Ok(text.trim_matches('"').to_owned())
+}
+
+/// Whether a server function did what it was asked.
+fn is_answer(response: &Response) -> bool {
+    response.ok() && !response.headers().has(SERVER_FN_ERROR_HEADER).unwrap_or(false)
+}
+
+fn redirect_of(response: &Response) -> Option<String> {
+    let headers = response.headers();
+    if headers.has(REDIRECT_HEADER).ok()? {
+        headers.get("location").ok().flatten()
+    } else {
+        None
+    }
+}
+
+async fn text_of(response: &Response) -> Option<String> {
+    JsFuture::from(response.text().ok()?).await.ok()?.as_string()
+}
+
+async fn error_of(response: &Response) -> UiError {
+    let text = text_of(response).await.unwrap_or_default();
     let fallback = || match response.status() {
         429 => Code::TooManyTries,
         403 => Code::Forbidden,
         502..=504 => Code::Unavailable,
         _ => Code::Internal,
     };
-    Err(serde_json::from_str(&text).unwrap_or_else(|_| UiError::new(fallback())))
+    serde_json::from_str(&text).unwrap_or_else(|_| UiError::new(fallback()))
 }
 
 async fn send(action: &str, body: &str) -> Option<Response> {
     let headers = Headers::new().ok()?;
     headers.set("accept", "application/json").ok()?;
-    headers.set("content-type", "application/x-www-form-urlencoded").ok()?;
+    headers.set(SCRIPT_HEADER, "1").ok()?;
+    headers
+        .set("content-type", "application/x-www-form-urlencoded")
+        .ok()?;
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_headers(&headers);
     init.set_body(&body.into());
-    let answer = JsFuture::from(window().fetch_with_str_and_init(action, &init)).await.ok()?;
+    let answer = JsFuture::from(window().fetch_with_str_and_init(action, &init))
+        .await
+        .ok()?;
     answer.dyn_into().ok()
 }

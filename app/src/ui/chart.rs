@@ -50,7 +50,10 @@ pub struct Chart {
 
 /// The success chart.
 pub fn chart(chart: Chart) -> AnyView {
-    let area = match (chart.line.split(',').next(), chart.line.rsplit(' ').next().and_then(|p| p.split(',').next())) {
+    let area = match (
+        chart.line.split(',').next(),
+        chart.line.rsplit(' ').next().and_then(|p| p.split(',').next()),
+    ) {
         (Some(first), Some(last)) if !chart.line.is_empty() => {
             format!("M{first},100 L{} L{last},100Z", chart.line.replace(' ', " L"))
         }
@@ -81,7 +84,10 @@ pub fn chart(chart: Chart) -> AnyView {
 }
 
 fn words(list: Vec<String>) -> AnyView {
-    list.into_iter().map(|word| view! { <span>{word}</span> }).collect::<Vec<_>>().into_any()
+    list.into_iter()
+        .map(|word| view! { <span>{word}</span> })
+        .collect::<Vec<_>>()
+        .into_any()
 }
 
 /// What the marks of the success chart mean.

@@ -55,7 +55,8 @@ pub fn headers(list: Vec<(String, String)>, open: bool) -> AnyView {
 /// A payload: the tree when it is JSON, and always the text as received.
 pub fn payload(payload: Payload, what: &'static str) -> AnyView {
     if payload.raw.is_empty() {
-        return view! { <div class="pane-row"><span class="faint">{format!("{what}: empty")}</span></div> }.into_any();
+        return view! { <div class="pane-row"><span class="faint">{format!("{what}: empty")}</span></div> }
+            .into_any();
     }
     let tree = (!payload.tree.is_empty()).then(|| {
         view! { <div class="json" tabindex="0" role="group" aria-label=format!("{what} as a tree") inner_html=payload.tree.into_inner()></div> }

@@ -13,6 +13,7 @@ enum Control {
 }
 
 /// A field under construction; [`Field::view`] ends it.
+#[expect(clippy::struct_excessive_bools, reason = "independent traits of one field")]
 pub struct Field {
     form: Form,
     name: &'static str,
@@ -55,50 +56,83 @@ impl Field {
 
     /// An address.
     pub fn url(form: Form, name: &'static str, label: &'static str) -> Self {
-        Self { control: Control::Input("url"), ..Self::text(form, name, label) }
+        Self {
+            control: Control::Input("url"),
+            ..Self::text(form, name, label)
+        }
     }
 
     /// An email address.
     pub fn email(form: Form, name: &'static str, label: &'static str) -> Self {
-        Self { control: Control::Input("email"), ..Self::text(form, name, label) }
+        Self {
+            control: Control::Input("email"),
+            ..Self::text(form, name, label)
+        }
     }
 
     /// A secret.
     pub fn password(form: Form, name: &'static str, label: &'static str) -> Self {
-        Self { control: Control::Input("password"), ..Self::text(form, name, label) }
+        Self {
+            control: Control::Input("password"),
+            ..Self::text(form, name, label)
+        }
     }
 
     /// A whole number.
     pub fn number(form: Form, name: &'static str, label: &'static str) -> Self {
-        Self { control: Control::Input("number"), width: "w-num", ..Self::text(form, name, label) }
+        Self {
+            control: Control::Input("number"),
+            width: "w-num",
+            ..Self::text(form, name, label)
+        }
     }
 
     /// Several lines.
     pub fn area(form: Form, name: &'static str, label: &'static str, rows: u8) -> Self {
-        Self { control: Control::Area(rows), ..Self::text(form, name, label) }
+        Self {
+            control: Control::Area(rows),
+            ..Self::text(form, name, label)
+        }
     }
 
     /// One of several values, each with the word a person reads.
-    pub fn choice(form: Form, name: &'static str, label: &'static str, options: Vec<(String, String)>) -> Self {
-        Self { control: Control::Choice(options), ..Self::text(form, name, label) }
+    pub fn choice(
+        form: Form,
+        name: &'static str,
+        label: &'static str,
+        options: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            control: Control::Choice(options),
+            ..Self::text(form, name, label)
+        }
     }
 
     /// Sends it as `name` instead of `form[name]`.
     #[must_use]
     pub fn flat(self) -> Self {
-        Self { nested: false, ..self }
+        Self {
+            nested: false,
+            ..self
+        }
     }
 
     /// What stands in it at first.
     #[must_use]
     pub fn value(self, value: impl Into<String>) -> Self {
-        Self { value: value.into(), ..self }
+        Self {
+            value: value.into(),
+            ..self
+        }
     }
 
     /// The line below it: range, consequence, where else it can be set.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: help.into(), ..self }
+        Self {
+            help: help.into(),
+            ..self
+        }
     }
 
     /// An example inside the empty control.
@@ -128,19 +162,28 @@ impl Field {
     /// A regular expression the value has to match.
     #[must_use]
     pub fn pattern(self, pattern: String) -> Self {
-        Self { pattern: Some(pattern), ..self }
+        Self {
+            pattern: Some(pattern),
+            ..self
+        }
     }
 
     /// Must be filled in.
     #[must_use]
     pub fn required(self) -> Self {
-        Self { required: true, ..self }
+        Self {
+            required: true,
+            ..self
+        }
     }
 
     /// May stay empty, and says so.
     #[must_use]
     pub fn optional(self) -> Self {
-        Self { optional: true, ..self }
+        Self {
+            optional: true,
+            ..self
+        }
     }
 
     /// Shown in the fixed-width face.
@@ -153,9 +196,12 @@ impl Field {
     pub fn view(self) -> AnyView {
         let id = self.form.field_id(self.name);
         let label = self.label;
-        let optional = self.optional.then(|| view! { " "<span class="opt">"optional"</span> });
+        let optional = self
+            .optional
+            .then(|| view! { " "<span class="opt">"optional"</span> });
         let error = error(self.form, self.name, format!("{id}-err"));
-        let help = (!self.help.is_empty()).then(|| view! { <p class="help" id=format!("{id}-help")>{self.help.clone()}</p> });
+        let help = (!self.help.is_empty())
+            .then(|| view! { <p class="help" id=format!("{id}-help")>{self.help.clone()}</p> });
         let for_id = id.clone();
         view! {
             <div class="field">
@@ -175,10 +221,18 @@ impl Field {
         let invalid = move || form.error_of(name).is_some().then_some("true");
         let described = move || {
             let error_id = form.error_of(name).is_some().then_some(error_id.clone());
-            let ids = [help_id.clone(), error_id].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let ids = [help_id.clone(), error_id]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" ");
             (!ids.is_empty()).then_some(ids)
         };
-        let sent_as = if self.nested { format!("form[{name}]") } else { name.to_owned() };
+        let sent_as = if self.nested {
+            format!("form[{name}]")
+        } else {
+            name.to_owned()
+        };
         let face = if self.mono { "mono" } else { "" };
         let placeholder = (!self.placeholder.is_empty()).then_some(self.placeholder);
         let required = self.required;
@@ -226,7 +280,11 @@ impl Field {
 fn error(form: Form, name: &'static str, id: String) -> AnyView {
     (move || {
         form.error_of(name).map(|error| {
-            let text = if error.detail.is_empty() { error.reason.text().to_owned() } else { error.detail };
+            let text = if error.detail.is_empty() {
+                error.reason.text().to_owned()
+            } else {
+                error.detail
+            };
             view! { <p class="error" id=id.clone()>{icon("warn")}<span>{text}</span></p> }
         })
     })
@@ -245,7 +303,12 @@ pub fn check(name: &'static str, label: &'static str, help: &'static str, checke
 }
 
 /// One of a few values, each as a card with its meaning.
-pub fn choices(name: &'static str, legend: &'static str, chosen: &str, options: &[(&'static str, &'static str, &'static str)]) -> AnyView {
+pub fn choices(
+    name: &'static str,
+    legend: &'static str,
+    chosen: &str,
+    options: &[(&'static str, &'static str, &'static str)],
+) -> AnyView {
     let cards = options
         .iter()
         .map(|&(value, word, help)| {

@@ -1,7 +1,10 @@
 //! The filter bar of a list. The address is the truth; this is a form that changes it.
 
 use leptos::{ev::SubmitEvent, prelude::*};
-use leptos_router::hooks::{use_location, use_navigate};
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{browser, icon::icon};
@@ -26,7 +29,7 @@ pub struct FilterDto {
     pub kept: Vec<(String, String)>,
     /// The chosen range.
     pub range: String,
-    /// The ranges, each with its words.
+    /// The ranges, each with its words; none for a list without.
     pub ranges: Vec<(String, String)>,
 }
 
@@ -37,7 +40,10 @@ pub fn filter_bar(filter: FilterDto, label: &'static str, words: &'static str) -
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         if let Some(query) = browser::form_query(&event) {
-            navigate(&format!("{}?{query}", path.get_untracked()), Default::default());
+            navigate(
+                &format!("{}?{query}", path.get_untracked()),
+                NavigateOptions::default(),
+            );
         }
     };
     let kept = filter
@@ -55,6 +61,12 @@ pub fn filter_bar(filter: FilterDto, label: &'static str, words: &'static str) -
             view! { <option value=value selected=selected>{word}</option> }.into_any()
         })
         .collect::<Vec<_>>();
+    let range = (!ranges.is_empty()).then(|| {
+        view! {
+            <label class="sr" for="range">"Range"</label>
+            <select class="select w-range" id="range" name="range">{ranges}</select>
+        }
+    });
     view! {
         <form class="filters tight" role="search" method="get" aria-label=label on:submit=submit>
             {kept}
@@ -64,8 +76,7 @@ pub fn filter_bar(filter: FilterDto, label: &'static str, words: &'static str) -
                 <label class="sr" for="q">{label}</label>
                 <input type="text" id="q" name="q" autocomplete="off" placeholder=words />
             </div>
-            <label class="sr" for="range">"Range"</label>
-            <select class="select w-range" id="range" name="range">{ranges}</select>
+            {range}
             <button class="btn" type="submit">"Filter"</button>
         </form>
     }

@@ -5,13 +5,12 @@
 //! page stays. One concrete component serves every form: the browser half holds no code per action.
 
 use leptos::{
-    ev::SubmitEvent,
-    prelude::*,
-    server::ServerActionError,
-    server_fn::ServerFn,
-    task::spawn_local,
+    ev::SubmitEvent, prelude::*, server::ServerActionError, server_fn::ServerFn, task::spawn_local,
 };
-use leptos_router::hooks::use_navigate;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate},
+};
 
 use super::{browser, icon::icon, load::Refresh};
 use crate::error::{FieldError, UiError};
@@ -23,7 +22,9 @@ pub struct Failure(RwSignal<Option<(String, UiError)>>);
 impl Failure {
     /// Sets up a page's place for a failure and fills it with the one in the address.
     pub fn provide() -> Self {
-        let from_url = use_context::<ServerActionError>().map(|e| (e.path().to_owned(), UiError::from_url(e.err())));
+        let own = is_own_request();
+        let from_url = use_context::<ServerActionError>()
+            .map(|e| (e.path().to_owned(), UiError::from_url(e.err(), own)));
         let failure = Self(RwSignal::new(from_url));
         provide_context(failure);
         failure
@@ -33,6 +34,19 @@ impl Failure {
     pub fn view(self) -> AnyView {
         (move || self.0.get().map(|(_, error)| message(&error))).into_any()
     }
+}
+
+/// Whether the address of this page was made by this server, so that its sentences can be shown.
+#[cfg(feature = "ssr")]
+fn is_own_request() -> bool {
+    crate::context::is_own_request()
+}
+
+#[cfg(not(feature = "ssr"))]
+fn is_own_request() -> bool {
+    document()
+        .document_element()
+        .is_some_and(|root| root.has_attribute("data-own"))
 }
 
 fn message(error: &UiError) -> AnyView {
@@ -56,7 +70,10 @@ pub struct Form {
 impl Form {
     /// The form of server function `S`.
     pub fn of<S: ServerFn>() -> Self {
-        Self { action: S::PATH, failure: use_context() }
+        Self {
+            action: S::PATH,
+            failure: use_context(),
+        }
     }
 
     /// What is wrong with the field called `name`.
@@ -68,7 +85,14 @@ impl Form {
 
     /// Id of the field called `name`, different from those of other forms on the page.
     pub fn field_id(self, name: &str) -> String {
-        format!("{}-{name}", self.action.rsplit('/').next().unwrap_or_default().replace('_', "-"))
+        format!(
+            "{}-{name}",
+            self.action
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .replace('_', "-")
+        )
     }
 
     /// The form around its fields and buttons.
@@ -86,12 +110,15 @@ impl Form {
     fn submit(self, busy: RwSignal<bool>) -> impl Fn(SubmitEvent) + 'static {
         let navigate = use_navigate();
         let refresh = use_context::<Refresh>();
+        let here = use_location();
         move |event: SubmitEvent| {
             if event.default_prevented() {
                 return;
             }
             event.prevent_default();
-            let Some(body) = browser::form_query(&event) else { return };
+            let Some(body) = browser::form_query(&event) else {
+                return;
+            };
             if busy.get_untracked() {
                 return;
             }
@@ -103,11 +130,22 @@ impl Form {
                 match answer {
                     Ok(location) => {
                         self.fail(None);
-                        if let Some(location) = location {
-                            navigate(&location, Default::default());
-                        }
-                        if let Some(refresh) = refresh {
-                            refresh.now();
+                        let current =
+                            format!("{}{}", here.pathname.get_untracked(), here.search.get_untracked());
+                        match location {
+                            // Signing out leaves nothing of the session behind.
+                            Some(location) if location == "/login" => browser::leave_for(&location),
+                            Some(location) if location != current => {
+                                navigate(&location, NavigateOptions::default());
+                                if let Some(refresh) = refresh {
+                                    refresh.frame();
+                                }
+                            }
+                            _ => {
+                                if let Some(refresh) = refresh {
+                                    refresh.now();
+                                }
+                            }
                         }
                     }
                     Err(error) => self.fail(Some(error)),
@@ -121,7 +159,10 @@ impl Form {
         let failed = error.is_some();
         failure.0.try_set(error.map(|e| (self.action.to_owned(), e)));
         if failed {
-            set_timeout(|| browser::focus("[aria-invalid='true'], .failure"), std::time::Duration::ZERO);
+            set_timeout(
+                || browser::focus("[aria-invalid='true'], .failure"),
+                std::time::Duration::ZERO,
+            );
         }
     }
 }
@@ -133,7 +174,10 @@ pub fn hidden(name: &'static str, value: String) -> AnyView {
 
 /// A form that is only a button.
 pub fn button_form(form: Form, fields: Vec<(&'static str, String)>, button: AnyView) -> AnyView {
-    let fields = fields.into_iter().map(|(name, value)| hidden(name, value)).collect::<Vec<_>>();
+    let fields = fields
+        .into_iter()
+        .map(|(name, value)| hidden(name, value))
+        .collect::<Vec<_>>();
     form.view("inline", view! { {fields}{button} }.into_any())
 }
 

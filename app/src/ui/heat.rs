@@ -16,12 +16,8 @@ pub struct HeatDay {
     pub day: String,
     /// Count of events: `171 842`.
     pub events: String,
-    /// Count of failed deliveries: `12`.
-    pub failed: String,
     /// Shade, 0 to 5.
     pub level: u8,
-    /// Whether deliveries failed, which puts a mark below the day.
-    pub marked: bool,
     /// Where the day leads.
     pub href: String,
 }
@@ -39,7 +35,10 @@ pub struct Strip {
 impl Strip {
     /// Draws `days`.
     pub fn new(days: Vec<HeatDay>) -> Self {
-        Self { svg: drawing::strip(&days), days }
+        Self {
+            svg: drawing::strip(&days),
+            days,
+        }
     }
 }
 
@@ -61,37 +60,42 @@ mod drawing {
     pub(super) fn strip(days: &[HeatDay]) -> Html {
         let width = days.len() * STEP;
         let mut out = format!(
-            "<svg width=\"{width}\" height=\"60\" viewBox=\"0 0 {width} 60\" role=\"group\" aria-label=\"Events per day\">"
+            "<svg width=\"{width}\" height=\"52\" viewBox=\"0 0 {width} 52\" role=\"group\" aria-label=\"Events per day\">"
         );
         for (i, day) in days.iter().enumerate() {
             cell(&mut out, i * STEP, day);
         }
-        for (i, day) in days.iter().enumerate().filter(|(i, _)| i % 7 == 0 && i + 4 < days.len()) {
-            let _ = write!(out, "<text class=\"heat-word\" x=\"{}\" y=\"55\">{}</text>", i * STEP + 2, escape(&day.day));
+        for (i, day) in days
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| i % 7 == 0 && i + 4 < days.len())
+        {
+            let _ = write!(
+                out,
+                "<text class=\"heat-word\" x=\"{}\" y=\"47\">{}</text>",
+                i * STEP + 2,
+                escape(&day.day)
+            );
         }
         let _ = write!(
             out,
-            "<text class=\"heat-word\" data-strong x=\"{}\" y=\"55\" text-anchor=\"end\">Today</text></svg>",
+            "<text class=\"heat-word\" data-strong x=\"{}\" y=\"47\" text-anchor=\"end\">Today</text></svg>",
             width.saturating_sub(2)
         );
         Html::trusted(out)
     }
 
     fn cell(out: &mut String, x: usize, day: &HeatDay) {
-        let failed = if day.marked { format!(", {} failed deliveries", day.failed) } else { String::new() };
-        let label = escape(&format!("{}: {} events{failed}", day.day, day.events));
+        let label = escape(&format!("{}: {} events", day.day, day.events));
         let _ = write!(
             out,
             "<a href=\"{}\" aria-label=\"{label}\"><title>{label}</title>\
-             <rect class=\"heat-hit\" x=\"{x}\" y=\"0\" width=\"25\" height=\"42\"/>\
+             <rect class=\"heat-hit\" x=\"{x}\" y=\"0\" width=\"25\" height=\"34\"/>\
              <rect class=\"heat-cell\" data-level=\"{}\" x=\"{}\" y=\"2\" width=\"21\" height=\"28\" rx=\"3\"/>",
             escape(&day.href),
             day.level,
             x + 2
         );
-        if day.marked {
-            let _ = write!(out, "<path class=\"heat-rail\" data-state=\"failure\" d=\"M{} 41h10l-5 -8z\"/>", x + 7);
-        }
         out.push_str("</a>");
     }
 
@@ -100,19 +104,16 @@ mod drawing {
         use super::*;
 
         #[test]
-        fn every_day_is_a_labelled_link_and_failures_are_marked() {
-            let day = |n: u8, marked| HeatDay {
+        fn every_day_is_a_labelled_link() {
+            let day = |n: u8| HeatDay {
                 day: format!("{n} Nov"),
                 events: "10".to_owned(),
-                failed: "2".to_owned(),
                 level: n % 6,
-                marked,
                 href: format!("/projects/p/events?day=2026110{n}&x=<"),
             };
-            let html = strip(&[day(1, false), day(2, true)]).into_inner();
+            let html = strip(&[day(1), day(2)]).into_inner();
             assert_eq!(html.matches("<a href=").count(), 2);
-            assert_eq!(html.matches("data-state=\"failure\"").count(), 1);
-            assert!(html.contains("aria-label=\"2 Nov: 10 events, 2 failed deliveries\""), "{html}");
+            assert!(html.contains("aria-label=\"2 Nov: 10 events\""), "{html}");
             assert!(html.contains("day=20261101&amp;x=&lt;"), "{html}");
         }
     }
@@ -125,7 +126,6 @@ pub fn legend() -> AnyView {
         <ul class="legend">
             <li>{shade("0")}"No events"</li>
             <li>{shade("2")}{shade("4")}"Stronger is more events"</li>
-            <li data-state="failure"><svg viewBox="0 0 12 12" aria-hidden="true"><path class="heat-rail" d="M1 10h10l-5-8z" /></svg>"Failed deliveries"</li>
         </ul>
     }
     .into_any()
@@ -140,13 +140,12 @@ pub fn twin(days: Vec<HeatDay>) -> AnyView {
             vec![
                 Cell::title(row_link(day.href, day.day)),
                 Cell::number("Events", day.events),
-                Cell::number("Failed deliveries", day.failed),
             ]
         })
         .collect();
     let body = table(Table {
         caption: "Events per day, newest first".to_owned(),
-        cols: vec![Col::text("Day"), Col::number("Events"), Col::number("Failed deliveries")],
+        cols: vec![Col::text("Day"), Col::number("Events")],
         rows,
         sticky: false,
     });

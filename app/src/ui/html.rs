@@ -65,7 +65,10 @@ mod tree {
 
     /// The folding tree of `value`, at most `max_nodes` long; the rest is counted.
     pub fn json_tree(value: &Value, max_nodes: usize) -> Html {
-        let mut tree = Tree { out: String::from("<ul>"), left: max_nodes };
+        let mut tree = Tree {
+            out: String::from("<ul>"),
+            left: max_nodes,
+        };
         tree.item(None, value, 0);
         tree.out.push_str("</ul>");
         Html::trusted(tree.out)
@@ -108,8 +111,19 @@ mod tree {
             }
         }
 
-        fn open(&mut self, key: Option<&str>, depth: usize, n: usize, ends: (char, char), words: (&str, &str)) {
-            let open = if depth < OPEN_DEPTH && n <= OPEN_ITEMS { " open" } else { "" };
+        fn open(
+            &mut self,
+            key: Option<&str>,
+            depth: usize,
+            n: usize,
+            ends: (char, char),
+            words: (&str, &str),
+        ) {
+            let open = if depth < OPEN_DEPTH && n <= OPEN_ITEMS {
+                " open"
+            } else {
+                ""
+            };
             let word = if n == 1 { words.0 } else { words.1 };
             let _ = write!(self.out, "<li><details{open}><summary>");
             self.key(key);
@@ -122,7 +136,10 @@ mod tree {
 
         fn close(&mut self, left_out: usize) {
             if left_out > 0 {
-                let _ = write!(self.out, "<li><span class=\"c-dim\">… {left_out} more, see the text as received</span></li>");
+                let _ = write!(
+                    self.out,
+                    "<li><span class=\"c-dim\">… {left_out} more, see the text as received</span></li>"
+                );
             }
             self.out.push_str("</ul></details></li>");
         }
@@ -165,7 +182,10 @@ mod tree {
         #[test]
         fn containers_fold_and_say_how_much_they_hold() {
             let html = json_tree(&json!({ "lines": [1, 2], "none": [] }), 100).into_inner();
-            assert!(html.contains("<details open>") && html.contains(" 2 items ]"), "{html}");
+            assert!(
+                html.contains("<details open>") && html.contains(" 2 items ]"),
+                "{html}"
+            );
             assert!(html.contains("<span class=\"c-lit\">[]</span>"), "{html}");
         }
 

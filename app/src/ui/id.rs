@@ -61,6 +61,9 @@ mod tests {
     fn ids_show_their_first_eight_and_last_five_characters() {
         assert_eq!(short_id("01a1f7af-f8f6-7586-a2c6-893ff46a2a3f"), "01a1f7af…a2a3f");
         assert_eq!(short_id("short"), "short");
-        assert_eq!(short_id("ключ-который-длиннее-чем-надо"), "ключ-который-длиннее-чем-надо");
+        assert_eq!(
+            short_id("ключ-который-длиннее-чем-надо"),
+            "ключ-который-длиннее-чем-надо"
+        );
     }
 }

@@ -1,18 +1,19 @@
 //! Loading a page: one server function per page, its data in the first HTML.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use leptos::{prelude::*, server_fn::serde::de::DeserializeOwned};
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_params_map};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     bar::{Crumb, bar},
     blank::{failed, skeleton},
     browser,
     form::Failure,
-    nav::{FrameDto, FrameResource},
+    nav::{FrameData, FrameDto},
+    packed::{Packed, unpack},
 };
 use crate::error::UiError;
 
@@ -33,24 +34,30 @@ pub struct Place {
 /// Asks pages to load their data again.
 #[derive(Clone, Copy)]
 pub struct Refresh {
-    count: RwSignal<u32>,
+    page: RwSignal<u32>,
+    frame: RwSignal<u32>,
     live: RwSignal<bool>,
 }
 
 impl Refresh {
     /// Sets it up for everything below.
     pub fn provide() {
-        provide_context(Self { count: RwSignal::new(0), live: RwSignal::new(true) });
+        provide_context(Self {
+            page: RwSignal::new(0),
+            frame: RwSignal::new(0),
+            live: RwSignal::new(true),
+        });
     }
 
-    /// Loads the data of the current page again.
+    /// Loads the data of the current page and of the frame again.
     pub fn now(self) {
-        let _ = self.count.try_update(|n| *n = n.wrapping_add(1));
+        let _ = self.page.try_update(|n| *n = n.wrapping_add(1));
+        self.frame();
     }
 
-    /// How often it was asked; part of every page's key.
-    pub fn count(self) -> u32 {
-        self.count.get()
+    /// Loads the data of the frame again: the page is about to be another one.
+    pub fn frame(self) {
+        let _ = self.frame.try_update(|n| *n = n.wrapping_add(1));
     }
 }
 
@@ -60,7 +67,9 @@ const LIVE_PERIOD: Duration = Duration::from_secs(5);
 /// The button that turns live numbers on and off. They pause while the page is hidden, and while
 /// rows are picked or a field has the focus.
 pub fn live_switch() -> AnyView {
-    let Some(refresh) = use_context::<Refresh>() else { return ().into_any() };
+    let Some(refresh) = use_context::<Refresh>() else {
+        return ().into_any();
+    };
     Effect::new(move |_| {
         let timer = set_interval_with_handle(
             move || {
@@ -99,50 +108,126 @@ pub struct Page {
 impl Page {
     /// A page directly below its project, or below the instance.
     pub fn new(title: impl Into<String>, crumbs: Vec<Crumb>, body: AnyView) -> Self {
-        Self { title: title.into(), crumbs, body }
+        Self {
+            title: title.into(),
+            crumbs,
+            body,
+        }
     }
 }
 
-/// The page whose data `fetch` loads and `show` turns into a view.
-///
-/// The data is part of the first HTML. It is loaded again when the address changes, after a form
-/// was sent, and on every beat of the live switch; meanwhile the old data stays.
-pub fn load<T, Fut>(fetch: impl Fn(Place) -> Fut + Send + Sync + 'static, show: fn(T) -> Page) -> AnyView
+/// Packed data of a page or of the frame, or why there is none.
+pub type Data = Resource<Result<String, UiError>>;
+
+/// Turns packed data into a page.
+type Opener = Arc<dyn Fn(&str) -> Result<Page, UiError> + Send + Sync>;
+
+/// Gets the packed data of a place.
+type Fetch =
+    Box<dyn Fn(Place) -> Pin<Box<dyn Future<Output = Result<String, UiError>> + Send>> + Send + Sync>;
+
+/// The data that server function `S` gives for `place`: part of the first HTML, and loaded again
+/// when the place changes, after a form was sent, and on every beat of the live switch.
+pub fn data<S, T>(place: Memo<Place>) -> Data
 where
-    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    Fut: Future<Output = Result<T, UiError>> + Send + 'static,
+    S: ServerFn<Output = Packed<T>, Error = UiError> + From<Place> + 'static,
 {
-    let place = place();
-    let refresh = expect_context::<Refresh>();
-    let frame = expect_context::<FrameResource>();
-    let failure = Failure::provide();
-    let data = Resource::new_blocking(move || (place.get(), refresh.count()), move |(place, _)| fetch(place));
-    view! {
-        <Transition fallback=skeleton>
-            {move || Suspend::new(async move {
-                let frame = frame.get().await.ok();
-                let page = match data.await {
-                    Ok(data) => show(data),
-                    Err(error) => error_page(&error),
-                };
-                render(frame, failure, page)
-            })}
-        </Transition>
-    }
-    .into_any()
+    resource(place, expect_context::<Refresh>().page, fetch::<S, T>())
 }
 
-fn place() -> Memo<Place> {
+/// The data of the frame: like that of a page, but it stays while pages change.
+pub fn frame_data<S, T>(place: Memo<Place>) -> Data
+where
+    S: ServerFn<Output = Packed<T>, Error = UiError> + From<Place> + 'static,
+{
+    resource(place, expect_context::<Refresh>().frame, fetch::<S, T>())
+}
+
+fn resource(place: Memo<Place>, again: RwSignal<u32>, fetch: Fetch) -> Data {
+    Resource::new_blocking(move || (place.get(), again.get()), move |(place, _)| fetch(place))
+}
+
+#[cfg(feature = "ssr")]
+fn fetch<S, T>() -> Fetch
+where
+    S: ServerFn<Output = Packed<T>, Error = UiError> + From<Place> + 'static,
+{
+    Box::new(|place| Box::pin(async move { S::run_body(S::from(place)).await.map(Packed::into_text) }))
+}
+
+#[cfg(not(feature = "ssr"))]
+fn fetch<S, T>() -> Fetch
+where
+    S: ServerFn<Output = Packed<T>, Error = UiError> + From<Place> + 'static,
+{
+    Box::new(|place| Box::pin(send_wrapper::SendWrapper::new(browser::fetch(S::PATH, place))))
+}
+
+/// The page whose data server function `S` loads and `show` turns into a view. While it loads
+/// again, the old data stays.
+pub fn load<S, T>(show: fn(T) -> Page) -> AnyView
+where
+    S: ServerFn<Output = Packed<T>, Error = UiError> + From<Place> + 'static,
+    T: DeserializeOwned + 'static,
+{
+    page(
+        data::<S, T>(place()),
+        Arc::new(move |text| unpack(text).map(show)),
+    )
+}
+
+fn page(data: Data, show: Opener) -> AnyView {
+    let frame = expect_context::<FrameData>();
+    let failure = Failure::provide();
+    let body = move || {
+        let show = Arc::clone(&show);
+        Suspend::new(async move {
+            let frame = frame.get().await.ok();
+            let page = data
+                .await
+                .and_then(|text| show(&text))
+                .unwrap_or_else(|error| error_page(&error));
+            render(frame, failure, page)
+        })
+    };
+    view! { <Transition fallback=skeleton>{body}</Transition> }.into_any()
+}
+
+/// The place of the page in the address.
+pub fn place() -> Memo<Place> {
     let params = use_params_map();
     let location = use_location();
-    Memo::new(move |_| {
+    let own = StoredValue::new(None);
+    Memo::new(move |last: Option<&Place>| {
         let params = params.read();
-        Place {
+        let place = Place {
             project: params.get("project").unwrap_or_default(),
             item: params.get("item").unwrap_or_default(),
             query: location.search.get().trim_start_matches('?').to_owned(),
+        };
+        // The address changes a moment before the page does. The page that is about to go must
+        // not load again with an address that is not its own.
+        let shape = shape(&location.pathname.get(), &place);
+        match (own.get_value(), last) {
+            (Some(own), Some(last)) if own != shape => last.clone(),
+            _ => {
+                own.set_value(Some(shape));
+                place
+            }
         }
     })
+}
+
+/// A path with its ids taken out: the same for all places of one page.
+fn shape(path: &str, place: &Place) -> String {
+    let part = |part: &str| {
+        if part.is_empty() || (part != place.project && part != place.item) {
+            part.to_owned()
+        } else {
+            ":".to_owned()
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// The bar and the page below it.
@@ -167,4 +252,30 @@ pub fn error_page(error: &UiError) -> Page {
         {failed(error, actions)}
     };
     Page::new(title, vec![Crumb::here(title)], body.into_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, shape};
+
+    #[test]
+    fn places_of_one_page_have_one_shape() {
+        let place = |item: &str| Place {
+            project: "p1".to_owned(),
+            item: item.to_owned(),
+            query: String::new(),
+        };
+        assert_eq!(
+            shape("/projects/p1/events/a", &place("a")),
+            shape("/projects/p1/events/b", &place("b"))
+        );
+        assert_ne!(
+            shape("/projects/p1/events/a", &place("a")),
+            shape("/projects/p1/deliveries/a", &place("a"))
+        );
+        assert_ne!(
+            shape("/projects/p1/events/b", &place("a")),
+            shape("/projects/p1/events/a", &place("a"))
+        );
+    }
 }

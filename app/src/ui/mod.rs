@@ -18,6 +18,7 @@ pub mod icon;
 pub mod id;
 pub mod load;
 pub mod nav;
+pub mod packed;
 pub mod pager;
 pub mod palette;
 pub mod panel;

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     browser,
     icon::{icon, mark},
-    load::Refresh,
+    load::{Data, Place, frame_data},
+    packed::unpack,
     palette::palette,
     toast::Toasts,
 };
-use crate::{error::UiError, features::projects::server_fns::load_frame, format::Stamp};
+use crate::{error::UiError, features::projects::server_fns::LoadFrame, format::Stamp};
 
 /// The signed-in person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +36,6 @@ pub struct ProjectItem {
     pub id: String,
     /// Name.
     pub name: String,
-    /// How long events are kept: `30 days`, `for ever`.
-    pub keep: String,
 }
 
 /// What the frame shows.
@@ -67,19 +66,12 @@ impl FrameDto {
 
 /// The frame's data, shared with the bar of each page.
 #[derive(Clone, Copy)]
-pub struct FrameResource(Resource<Result<FrameDto, UiError>>);
+pub struct FrameData(Data);
 
-impl FrameResource {
-    /// Shares `resource`.
-    pub fn provide(resource: Resource<Result<FrameDto, UiError>>) -> Self {
-        let shared = Self(resource);
-        provide_context(shared);
-        shared
-    }
-
+impl FrameData {
     /// The frame, once it is loaded.
     pub async fn get(self) -> Result<FrameDto, UiError> {
-        self.0.await
+        unpack(&self.0.await?)
     }
 }
 
@@ -88,9 +80,12 @@ impl FrameResource {
 pub fn Frame() -> impl IntoView {
     let path = use_location().pathname;
     let project = Memo::new(move |_| project_of(&path.get()));
-    let refresh = expect_context::<Refresh>();
-    let resource = Resource::new_blocking(move || (project.get(), refresh.count()), |(project, _)| load_frame(project));
-    let frame = FrameResource::provide(resource);
+    let place = Memo::new(move |_| Place {
+        project: project.get(),
+        ..Place::default()
+    });
+    let frame = FrameData(frame_data::<LoadFrame, FrameDto>(place));
+    provide_context(frame);
     Effect::new(move |last: Option<String>| {
         let now = path.get();
         if last.is_some_and(|last| last != now) {
@@ -113,14 +108,19 @@ pub fn Frame() -> impl IntoView {
 
 /// The id after `/projects/`, unless it is the page for a new one.
 fn project_of(path: &str) -> String {
-    let id = path.strip_prefix("/projects/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let id = path
+        .strip_prefix("/projects/")
+        .and_then(|rest| rest.split('/').next())
+        .unwrap_or_default();
     if id == "new" { String::new() } else { id.to_owned() }
 }
 
 /// The navigation.
 pub fn nav(frame: FrameDto, path: Memo<String>) -> AnyView {
     let project = frame.current_project().cloned();
-    let pages = project.as_ref().map(|p| project_pages(&p.id, frame.paused_endpoints, path));
+    let pages = project
+        .as_ref()
+        .map(|p| project_pages(&p.id, frame.paused_endpoints, path));
     let instance = frame.viewer.instance_admin.then(|| {
         view! {
             <div class="nav-group">
@@ -169,7 +169,13 @@ fn project_pages(id: &str, paused: u32, path: Memo<String>) -> AnyView {
     .into_any()
 }
 
-fn item(href: String, mark: &'static str, word: &'static str, count: Option<AnyView>, path: Memo<String>) -> AnyView {
+fn item(
+    href: String,
+    mark: &'static str,
+    word: &'static str,
+    count: Option<AnyView>,
+    path: Memo<String>,
+) -> AnyView {
     // The overview is the project's root: every page lies below it, so it is current only exactly.
     let root = word == "Overview";
     let target = href.clone();
@@ -179,19 +185,26 @@ fn item(href: String, mark: &'static str, word: &'static str, count: Option<AnyV
         (path == target || (!root && path.starts_with(&format!("{target}/")))).then_some("page")
     };
     // A settings page has no page of its own at its root.
-    let href = if word == "Settings" { format!("{href}/general") } else { href };
+    let href = if word == "Settings" {
+        format!("{href}/general")
+    } else {
+        href
+    };
     view! { <li><a href=href aria-current=current>{icon(mark)}<span>{word}</span>{count}</a></li> }.into_any()
 }
 
 fn switcher(frame: &FrameDto, project: Option<&ProjectItem>) -> AnyView {
     let name = project.map_or_else(|| "All projects".to_owned(), |p| p.name.clone());
-    let letter = project.and_then(|p| p.name.chars().next()).map_or_else(|| "·".to_owned(), |c| c.to_uppercase().to_string());
+    let letter = project
+        .and_then(|p| p.name.chars().next())
+        .map_or_else(|| "·".to_owned(), |c| c.to_uppercase().to_string());
     let items = frame
         .projects
         .iter()
         .map(|p| {
             let current = (p.id == frame.current).then_some("true");
-            view! { <li><a href=format!("/projects/{}", p.id) aria-current=current>{p.name.clone()}<span class="hint">{p.keep.clone()}</span></a></li> }.into_any()
+            view! { <li><a href=format!("/projects/{}", p.id) aria-current=current>{p.name.clone()}</a></li> }
+                .into_any()
         })
         .collect::<Vec<_>>();
     let new = frame

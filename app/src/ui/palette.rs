@@ -20,7 +20,9 @@ pub fn palette(project: Memo<String>) -> AnyView {
         ];
         let links = links
             .into_iter()
-            .map(|(page, mark, word)| view! { <a href=format!("/projects/{id}/{page}")>{icon(mark)}{word}</a> }.into_any())
+            .map(|(page, mark, word)| {
+                view! { <a href=format!("/projects/{id}/{page}")>{icon(mark)}{word}</a> }.into_any()
+            })
             .collect::<Vec<_>>();
         view! { <div class="palette-list"><h2>"Go to"</h2>{links}</div> }.into_any()
     };

@@ -20,7 +20,10 @@ pub fn page_head(title: AnyView, meta: AnyView, actions: AnyView) -> AnyView {
 
 /// The line below a page's h1.
 pub fn page_meta(parts: Vec<AnyView>) -> AnyView {
-    let parts = parts.into_iter().map(|part| view! { <span>{part}</span> }).collect::<Vec<_>>();
+    let parts = parts
+        .into_iter()
+        .map(|part| view! { <span>{part}</span> })
+        .collect::<Vec<_>>();
     view! { <p class="page-meta">{parts}</p> }.into_any()
 }
 
@@ -60,7 +63,13 @@ pub fn plain_panel(body: AnyView) -> AnyView {
 }
 
 /// What happened, what it means, what to do. At most one per page. An empty `state` is neutral.
-pub fn callout(state: &'static str, mark: &'static str, title: String, text: AnyView, actions: AnyView) -> AnyView {
+pub fn callout(
+    state: &'static str,
+    mark: &'static str,
+    title: String,
+    text: AnyView,
+    actions: AnyView,
+) -> AnyView {
     view! {
         <div class="callout tight" data-state=(!state.is_empty()).then_some(state)>
             {icon(mark)}

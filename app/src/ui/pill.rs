@@ -7,7 +7,10 @@ use super::icon::icon;
 
 /// A state in a list: settled states are plain, states that want a person are tinted.
 pub fn pill(look: Look) -> AnyView {
-    let quiet = matches!(look.state, "success" | "neutral" | "archived" | "dropped" | "active");
+    let quiet = matches!(
+        look.state,
+        "success" | "neutral" | "archived" | "dropped" | "active"
+    );
     pill_of(look, look.word.to_owned(), quiet)
 }
 

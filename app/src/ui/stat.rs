@@ -31,7 +31,11 @@ pub fn stats(label: String, list: Vec<Stat>) -> AnyView {
 }
 
 fn tile(stat: Stat) -> AnyView {
-    let note = if stat.delta.is_empty() { stat.note } else { format!(" {}", stat.note) };
+    let note = if stat.delta.is_empty() {
+        stat.note
+    } else {
+        format!(" {}", stat.note)
+    };
     let delta = (!stat.delta.is_empty()).then(|| {
         view! { <span class="delta" data-state=(!stat.delta_state.is_empty()).then_some(stat.delta_state)>{stat.delta}</span> }
     });

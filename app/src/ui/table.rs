@@ -17,22 +17,37 @@ pub struct Col {
 impl Col {
     /// A column of words.
     pub const fn text(word: &'static str) -> Self {
-        Self { word, number: false, hidden: false, pick: false }
+        Self {
+            word,
+            number: false,
+            hidden: false,
+            pick: false,
+        }
     }
 
     /// A column of numbers or times: right and tabular.
     pub const fn number(word: &'static str) -> Self {
-        Self { number: true, ..Self::text(word) }
+        Self {
+            number: true,
+            ..Self::text(word)
+        }
     }
 
     /// A column of buttons, whose head is only read out.
     pub const fn action(word: &'static str) -> Self {
-        Self { hidden: true, ..Self::text(word) }
+        Self {
+            hidden: true,
+            ..Self::text(word)
+        }
     }
 
     /// The column of check boxes.
     pub const fn pick() -> Self {
-        Self { hidden: true, pick: true, ..Self::text("Select") }
+        Self {
+            hidden: true,
+            pick: true,
+            ..Self::text("Select")
+        }
     }
 }
 
@@ -58,7 +73,11 @@ pub struct Cell {
 
 impl Cell {
     fn new(place: Place, number: bool, body: impl IntoAny) -> Self {
-        Self { place, number, body: body.into_any() }
+        Self {
+            place,
+            number,
+            body: body.into_any(),
+        }
     }
 
     /// The first cell, which names the row and carries its link.
@@ -200,5 +219,9 @@ pub fn or_none(text: String) -> AnyView {
 
 /// A count whose zero is faint.
 pub fn faint_zero(text: String) -> AnyView {
-    if text == "0" { view! { <span class="faint">"0"</span> }.into_any() } else { text.into_any() }
+    if text == "0" {
+        view! { <span class="faint">"0"</span> }.into_any()
+    } else {
+        text.into_any()
+    }
 }

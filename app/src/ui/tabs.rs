@@ -21,7 +21,13 @@ pub struct Tab {
 impl Tab {
     /// A tab without a count.
     pub fn new(word: &str, href: String, current: bool) -> Self {
-        Self { word: word.to_owned(), href, current, count: String::new(), state: String::new() }
+        Self {
+            word: word.to_owned(),
+            href,
+            current,
+            count: String::new(),
+            state: String::new(),
+        }
     }
 }
 
@@ -43,7 +49,9 @@ pub fn tabs(label: String, list: Vec<Tab>) -> AnyView {
 pub fn segments(label: &'static str, list: Vec<Tab>) -> AnyView {
     let links = list
         .into_iter()
-        .map(|tab| view! { <a href=tab.href aria-current=tab.current.then_some("true")>{tab.word}</a> }.into_any())
+        .map(|tab| {
+            view! { <a href=tab.href aria-current=tab.current.then_some("true")>{tab.word}</a> }.into_any()
+        })
         .collect::<Vec<_>>();
     view! { <nav class="seg" aria-label=label>{links}</nav> }.into_any()
 }
@@ -53,7 +61,8 @@ pub fn tabset(label: &'static str, name: &'static str, panes: Vec<(&'static str,
     let mut labels = Vec::with_capacity(panes.len());
     let mut bodies = Vec::with_capacity(panes.len());
     for (i, (word, body)) in panes.into_iter().enumerate() {
-        labels.push(view! { <label><input type="radio" name=name checked=i == 0 />{word}</label> }.into_any());
+        labels
+            .push(view! { <label><input type="radio" name=name checked=i == 0 />{word}</label> }.into_any());
         bodies.push(view! { <div class="pane">{body}</div> }.into_any());
     }
     view! {

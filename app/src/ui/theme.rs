@@ -5,20 +5,30 @@ use leptos::prelude::*;
 use super::{browser, icon::icon};
 
 /// The themes a person can choose.
-const THEMES: [(&str, &str, &str); 3] =
-    [("system", "System theme", "screen"), ("light", "Light theme", "sun"), ("dark", "Dark theme", "moon")];
+const THEMES: [(&str, &str, &str); 3] = [
+    ("system", "System theme", "screen"),
+    ("light", "Light theme", "sun"),
+    ("dark", "Dark theme", "moon"),
+];
 
 /// The theme of this request: `light`, `dark`, or `system` when nobody chose.
 pub fn current() -> &'static str {
     let chosen = stored().unwrap_or_default();
-    THEMES.iter().map(|(value, ..)| *value).find(|value| *value == chosen).unwrap_or("system")
+    THEMES
+        .iter()
+        .map(|(value, ..)| *value)
+        .find(|value| *value == chosen)
+        .unwrap_or("system")
 }
 
 #[cfg(feature = "ssr")]
 fn stored() -> Option<String> {
     let parts = use_context::<http::request::Parts>()?;
     let cookies = parts.headers.get(http::header::COOKIE)?.to_str().ok()?;
-    cookies.split(';').find_map(|pair| pair.trim().strip_prefix("theme=")).map(str::to_owned)
+    cookies
+        .split(';')
+        .find_map(|pair| pair.trim().strip_prefix("theme="))
+        .map(str::to_owned)
 }
 
 #[cfg(not(feature = "ssr"))]

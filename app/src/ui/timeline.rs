@@ -7,7 +7,7 @@ use super::icon::icon;
 use crate::format::Stamp;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// When, with milliseconds; the text says it in words for what is still to come.
     pub at: Stamp,

@@ -49,16 +49,16 @@ fn text_of(code: &str) -> Option<&'static str> {
         "endpoint_activated" => "Endpoint activated",
         "endpoint_deleted" => "Endpoint deleted",
         "secret" => "Secret rotated",
-        "secret_expired" => "Secret expired",
         "subscription" => "Subscription saved",
         "subscription_created" => "Subscription created",
+        "subscription_enabled" => "Subscription enabled",
+        "subscription_disabled" => "Subscription disabled",
         "subscription_deleted" => "Subscription deleted",
         "test_event" => "Test event sent",
         "replayed" => "Event replayed",
         "resent" => "Delivery resent",
         "resent_many" => "Deliveries resent",
         "retry_started" => "Retry of all matches started",
-        "signed_out" => "Signed out",
         _ => return None,
     })
 }
@@ -68,10 +68,19 @@ fn dismissed(search: &str) -> String {
     let rest = search
         .trim_start_matches('?')
         .split('&')
-        .filter(|pair| !["saved=", "__path=", "__err="].iter().any(|name| pair.starts_with(name)) && !pair.is_empty())
+        .filter(|pair| {
+            !["saved=", "__path=", "__err="]
+                .iter()
+                .any(|name| pair.starts_with(name))
+                && !pair.is_empty()
+        })
         .collect::<Vec<_>>()
         .join("&");
-    if rest.is_empty() { String::new() } else { format!("?{rest}") }
+    if rest.is_empty() {
+        String::new()
+    } else {
+        format!("?{rest}")
+    }
 }
 
 /// The toast of the current address, if it has one, and the announcer's region.
@@ -81,7 +90,10 @@ pub fn Toasts() -> impl IntoView {
     let announcer = announcer();
     let toast = move || {
         let search = location.search.get();
-        let code = search.trim_start_matches('?').split('&').find_map(|pair| pair.strip_prefix("saved="))?;
+        let code = search
+            .trim_start_matches('?')
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("saved="))?;
         let text = text_of(code)?;
         let href = format!("{}{}", location.pathname.get(), dismissed(&search));
         Some(view! {

@@ -10,9 +10,7 @@ use crate::{
 /// One change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
-    /// Id.
-    pub id: String,
-    /// What was done: `endpoint.pause`.
+    /// What was done: `endpoint.updated`.
     pub action: String,
     /// Who did it: an email address, or the name of a key or a process.
     pub actor: String,

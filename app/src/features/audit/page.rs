@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{AuditDto, AuditRow},
-    server_fns::audit_page,
+    server_fns,
 };
 use crate::ui::{
     bar::Crumb,
@@ -20,13 +20,16 @@ use crate::ui::{
 /// `/system/audit`
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    load(audit_page, view)
+    load::<server_fns::AuditPage, _>(view)
 }
 
 /// The log.
 pub fn view(dto: AuditDto) -> Page {
     let list = if dto.rows.is_empty() {
-        nothing_matches("No change in this range matches the filters.".to_owned(), "/system/audit".to_owned())
+        nothing_matches(
+            "No change in this range matches the filters.".to_owned(),
+            "/system/audit".to_owned(),
+        )
     } else {
         view! { {plain_panel(audit_table(dto.rows))}{pager(dto.pager)} }.into_any()
     };
@@ -48,7 +51,10 @@ fn audit_table(rows: Vec<AuditRow>) -> AnyView {
                 Cell::sub(row.actor),
                 Cell::labelled("On", row.target),
                 Cell::labelled("Project", or_none(row.project)),
-                Cell::labelled("Change", view! { <span class="clip">{or_none(row.detail)}</span> }),
+                Cell::labelled(
+                    "Change",
+                    view! { <span class="clip">{or_none(row.detail)}</span> },
+                ),
                 Cell::wide(or_none(row.ip)),
                 Cell::when(time_plain(row.at)),
             ]

@@ -7,8 +7,6 @@ use crate::format::Stamp;
 /// What the sign-in page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginDto {
-    /// Name of the organisation; empty before the first user exists.
-    pub organisation: String,
     /// Whether there is no user yet, so that somebody has to run `longhaul bootstrap`.
     pub no_users: bool,
     /// Where to go after signing in; a path of this server.
@@ -26,9 +24,6 @@ pub struct SignInForm {
     pub email: String,
     /// Password.
     pub password: String,
-    /// Whether the session lasts 30 days.
-    #[serde(default)]
-    pub stay: bool,
     /// Where to go afterwards.
     #[serde(default)]
     pub next: String,

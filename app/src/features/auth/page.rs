@@ -2,16 +2,17 @@
 
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
-use leptos_router::hooks::use_location;
 
 use super::{
     dto::LoginDto,
-    server_fns::{SetTheme, SignIn, login_page},
+    server_fns::{self, SetTheme, SignIn},
 };
 use crate::ui::{
-    field::{Field, check},
+    field::Field,
     form::{Failure, Form, hidden},
     icon::mark,
+    load::{data, place},
+    packed::unpack,
     theme::theme_switch,
 };
 
@@ -19,12 +20,11 @@ use crate::ui::{
 #[component]
 pub fn LoginPage() -> impl IntoView {
     let failure = Failure::provide();
-    let search = use_location().search;
-    let data = Resource::new_blocking(move || search.get(), login_page);
+    let data = data::<server_fns::LoginPage, LoginDto>(place());
     view! {
         <Title text="Sign in" />
         <Suspense>
-            {move || Suspend::new(async move { view(data.await.unwrap_or_default(), failure) })}
+            {move || Suspend::new(async move { view(data.await.and_then(|text| unpack(&text)).unwrap_or_default(), failure) })}
         </Suspense>
     }
     .into_any()
@@ -43,7 +43,6 @@ pub fn view(dto: LoginDto, failure: Failure) -> AnyView {
                 <div class="gate-brand">
                     {mark()}
                     <h1>"Sign in to Longhaul"</h1>
-                    <p>{dto.organisation.clone()}</p>
                 </div>
                 {failure.view()}
                 {form(dto.next)}
@@ -61,12 +60,12 @@ pub fn view(dto: LoginDto, failure: Failure) -> AnyView {
 
 fn form(next: String) -> AnyView {
     let form = Form::of::<SignIn>();
-    let button = view! { <button class="btn" data-variant="primary" data-size="l" type="submit">"Sign in"</button> };
+    let button =
+        view! { <button class="btn" data-variant="primary" data-size="l" type="submit">"Sign in"</button> };
     let body = view! {
         {hidden("form[next]", next)}
         {Field::email(form, "email", "Email").autocomplete("username").required().view()}
         {Field::password(form, "password", "Password").autocomplete("current-password").required().view()}
-        {check("stay", "Stay signed in for 30 days", "", false)}
         {button}
     };
     form.view("stack", body.into_any())

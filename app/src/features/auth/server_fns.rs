@@ -1,19 +1,25 @@
 //! Server functions of signing in and out.
 
-#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+#![expect(
+    missing_docs,
+    reason = "the structs that `#[server]` makes have the arguments as fields"
+)]
 
 use leptos::prelude::*;
 
 use super::dto::{LoginDto, SignInForm};
-use crate::error::UiError;
+use crate::{
+    error::UiError,
+    ui::{load::Place, packed::Packed},
+};
 
-/// What the sign-in page shows. `search` is the page's query string.
+/// What the sign-in page shows. The query may hold `next`.
 ///
 /// # Errors
 /// When a store is away.
 #[server(prefix = "/ui", endpoint = "login_page")]
-pub async fn login_page(search: String) -> Result<LoginDto, UiError> {
-    crate::context::not_wired(search)
+pub async fn login_page(place: Place) -> Result<Packed<LoginDto>, UiError> {
+    crate::context::page(Box::pin(super::act::login_page(place))).await
 }
 
 /// Signs in and goes on to where the person wanted to go.
@@ -22,7 +28,7 @@ pub async fn login_page(search: String) -> Result<LoginDto, UiError> {
 /// Wrong credentials, or too many tries.
 #[server(prefix = "/ui", endpoint = "sign_in")]
 pub async fn sign_in(form: SignInForm) -> Result<(), UiError> {
-    crate::context::not_wired(form)
+    crate::context::then_go(Box::pin(super::act::sign_in(form))).await
 }
 
 /// Ends the session.
@@ -31,7 +37,7 @@ pub async fn sign_in(form: SignInForm) -> Result<(), UiError> {
 /// When the session store is away.
 #[server(prefix = "/ui", endpoint = "sign_out")]
 pub async fn sign_out() -> Result<(), UiError> {
-    crate::context::not_wired(())
+    crate::context::then_go(Box::pin(super::act::sign_out())).await
 }
 
 /// Remembers the theme in a cookie and goes back.
@@ -40,5 +46,5 @@ pub async fn sign_out() -> Result<(), UiError> {
 /// When `theme` is not one of the three.
 #[server(prefix = "/ui", endpoint = "set_theme")]
 pub async fn set_theme(theme: String) -> Result<(), UiError> {
-    crate::context::set_theme_cookie(&theme)
+    crate::context::answer(async { crate::context::set_theme_cookie(&theme) }).await
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{AttemptDto, DeliveryDto},
-    server_fns::{ResendDelivery, delivery_page},
+    server_fns::{self, ResendDelivery},
 };
 use crate::ui::{
     bar::Crumb,
@@ -25,13 +25,17 @@ use crate::ui::{
 /// `/projects/{project}/deliveries/{item}`
 #[component]
 pub fn DeliveryPage() -> impl IntoView {
-    load(delivery_page, view)
+    load::<server_fns::DeliveryPage, _>(view)
 }
 
 /// One delivery.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn view(dto: DeliveryDto) -> Page {
     let look = dto.state.look();
-    let crumbs = vec![Crumb::link("Deliveries", dto.project.at("deliveries")), Crumb::id(&dto.id)];
+    let crumbs = vec![
+        Crumb::link("Deliveries", dto.project.at("deliveries")),
+        Crumb::id(&dto.id),
+    ];
     let title = format!("{} · {} · {}", look.word, dto.event_type, dto.project.name);
     let heading = view! { {dto.event_type.clone()}{pill_tinted(look)} }.into_any();
     let endpoint = dto.project.at(&format!("endpoints/{}", dto.endpoint.id));
@@ -40,15 +44,29 @@ pub fn view(dto: DeliveryDto) -> Page {
         view! { "accepted "{time(dto.accepted.clone())} }.into_any(),
         id(dto.id.clone(), "delivery id"),
     ]);
-    let resend = if dto.can_resend && dto.project.can_edit { resend(&dto) } else { nothing() };
-    let live = if dto.state.is_final() { nothing() } else { live_switch() };
+    let resend = if dto.can_resend && dto.project.can_edit {
+        resend(&dto)
+    } else {
+        nothing()
+    };
+    let live = if dto.state.is_final() {
+        nothing()
+    } else {
+        live_switch()
+    };
     let actions = view! { {live}{resend} }.into_any();
     let note = if dto.headline.is_empty() {
         nothing()
     } else {
-        callout(look.state, look.icon, dto.headline.clone(), dto.explanation.clone().into_any(), nothing())
+        callout(
+            look.state,
+            look.icon,
+            dto.headline.clone(),
+            dto.explanation.clone().into_any(),
+            nothing(),
+        )
     };
-    let right = match dto.attempt.clone() {
+    let right = match &dto.attempt {
         Some(attempt) => attempt_panel(attempt),
         None => view! { <section class="panel" aria-label="What will be sent">{payload(dto.payload.clone(), "Payload")}</section> }.into_any(),
     };
@@ -68,8 +86,16 @@ pub fn view(dto: DeliveryDto) -> Page {
 
 fn resend(dto: &DeliveryDto) -> AnyView {
     let fields = vec![("project", dto.project.id.clone()), ("delivery", dto.id.clone())];
-    let word = if dto.state == DeliveryState::Success { "Send again" } else { "Resend" };
-    button_form(Form::of::<ResendDelivery>(), fields, submit(Tone::Primary, "retry", word))
+    let word = if dto.state == DeliveryState::Success {
+        "Send again"
+    } else {
+        "Resend"
+    };
+    button_form(
+        Form::of::<ResendDelivery>(),
+        fields,
+        submit(Tone::Primary, "retry", word),
+    )
 }
 
 fn delivery_facts(dto: &DeliveryDto) -> AnyView {
@@ -85,7 +111,14 @@ fn delivery_facts(dto: &DeliveryDto) -> AnyView {
         view! { <code class="wrap-any">{dto.idempotency_key.clone()}</code> }.into_any()
     };
     facts(vec![
-        ("Event", id_link(dto.event.clone(), "event id", dto.project.at(&format!("events/{}", dto.event)))),
+        (
+            "Event",
+            id_link(
+                dto.event.clone(),
+                "event id",
+                dto.project.at(&format!("events/{}", dto.event)),
+            ),
+        ),
         ("Delivery", id(dto.id.clone(), "delivery id")),
         ("Subscription", subscription),
         ("Retry rule", dto.retry.clone().into_any()),
@@ -94,9 +127,17 @@ fn delivery_facts(dto: &DeliveryDto) -> AnyView {
     ])
 }
 
-fn attempt_panel(dto: AttemptDto) -> AnyView {
-    let look = if dto.succeeded { DeliveryState::Success.look() } else { DeliveryState::Failure.look() };
-    let from = if dto.ip.is_empty() { String::new() } else { format!("from {}", dto.ip) };
+fn attempt_panel(dto: &AttemptDto) -> AnyView {
+    let look = if dto.succeeded {
+        DeliveryState::Success.look()
+    } else {
+        DeliveryState::Failure.look()
+    };
+    let from = if dto.ip.is_empty() {
+        String::new()
+    } else {
+        format!("from {}", dto.ip)
+    };
     let title = format!("Attempt {}", dto.number);
     let steps = view! {
         <nav class="btn-set" aria-label="Attempts">
@@ -109,7 +150,11 @@ fn attempt_panel(dto: AttemptDto) -> AnyView {
         {pill_word(Look { word: "", ..look }, dto.code.clone())}
         <div class="end"><span>{time(dto.at.clone())}</span><span>{dto.took.clone()}</span><span>{from}</span>{steps}</div>
     };
-    let panes = vec![("Request", request(&dto)), ("Response", response(&dto)), ("Signature", signature(&dto))];
+    let panes = vec![
+        ("Request", request(dto)),
+        ("Response", response(dto)),
+        ("Signature", signature(dto)),
+    ];
     view! {
         <section class="panel" aria-labelledby="attempt">
             <div class="panel-head">{head}</div>
@@ -123,7 +168,8 @@ fn step(href: String, mark: &'static str, label: &'static str) -> AnyView {
     if href.is_empty() {
         view! { <button class="btn" data-size="s" data-icon="" type="button" aria-label=label disabled>{icon(mark)}</button> }.into_any()
     } else {
-        view! { <a class="btn" data-size="s" data-icon="" aria-label=label href=href>{icon(mark)}</a> }.into_any()
+        view! { <a class="btn" data-size="s" data-icon="" aria-label=label href=href>{icon(mark)}</a> }
+            .into_any()
     }
 }
 
@@ -152,7 +198,12 @@ fn signature(dto: &AttemptDto) -> AnyView {
     if dto.signature.is_empty() {
         return view! { <div class="pane-row"><span class="faint">"Not signed"</span></div> }.into_any();
     }
-    let lines = dto.signature.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n");
+    let lines = dto
+        .signature
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect::<Vec<_>>()
+        .join("\n");
     view! {
         <div class="pad stack">
             {facts(vec![("Scheme", dto.scheme.clone().into_any()), ("Signed", "Exactly the bytes of the body above".into_any())])}

@@ -26,7 +26,7 @@ pub struct DeliveryRow {
     pub reason: String,
     /// Attempts made.
     pub attempts: String,
-    /// Duration of the last attempt; empty before the first.
+    /// From accepted to delivered; empty until then.
     pub took: String,
     /// When the event was accepted; in lists of failures, when the delivery failed.
     pub at: Stamp,
@@ -51,6 +51,8 @@ pub struct DeliveriesDto {
     pub matching: String,
     /// The filters as a query string, for resending all matches.
     pub query: String,
+    /// A run over all matches that is under way, with its progress; empty for none.
+    pub batch: String,
 }
 
 /// One attempt with all that was sent and answered.

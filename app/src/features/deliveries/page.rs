@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{DeliveriesDto, DeliveryRow},
-    server_fns::{ResendMatching, ResendSelected, deliveries_page},
+    server_fns::{self, ResendMatching, ResendSelected},
 };
 use crate::{
     features::common::ProjectRef,
@@ -17,7 +17,7 @@ use crate::{
         id::id,
         load::{Page, live_switch, load},
         pager::pager,
-        panel::{nothing, page_head, plain_panel},
+        panel::{callout, nothing, page_head, plain_panel},
         pill::pill,
         table::{Cell, Col, Table, or_none, row_link, table},
         tabs::tabs,
@@ -28,24 +28,39 @@ use crate::{
 /// `/projects/{project}/deliveries`
 #[component]
 pub fn DeliveriesPage() -> impl IntoView {
-    load(deliveries_page, view)
+    load::<server_fns::DeliveriesPage, _>(view)
 }
 
 /// The list.
 pub fn view(dto: DeliveriesDto) -> Page {
-    let resend_all = if dto.project.can_edit && !dto.matching.is_empty() { resend_matching(&dto) } else { nothing() };
-    let state = dto.tabs.iter().find(|t| t.current).map_or("All", |t| t.word.as_str()).to_owned();
+    let resend_all = if dto.project.can_edit && !dto.matching.is_empty() {
+        resend_matching(&dto)
+    } else {
+        nothing()
+    };
+    let state = dto
+        .tabs
+        .iter()
+        .find(|t| t.current)
+        .map_or("All", |t| t.word.as_str())
+        .to_owned();
     let list = if !dto.any {
         let text = "They appear as soon as an event matches a subscription.";
         nothing_yet("deliveries", "No deliveries yet", text, nothing())
     } else if dto.rows.is_empty() {
-        nothing_matches("No delivery in this range matches the filters.".to_owned(), dto.project.at("deliveries"))
+        nothing_matches(
+            "No delivery in this range matches the filters.".to_owned(),
+            dto.project.at("deliveries"),
+        )
     } else {
         rows(&dto.project, dto.rows, dto.query)
     };
     let actions = view! { {live_switch()}{resend_all} }.into_any();
+    let batch =
+        (!dto.batch.is_empty()).then(|| callout("active", "running", dto.batch, nothing(), nothing()));
     let body = view! {
         {page_head("Deliveries".into_any(), nothing(), actions)}
+        {batch}
         {tabs("State".to_owned(), dto.tabs)}
         {filter_bar(dto.filter, "Filter deliveries", "type:  endpoint:  event:  id:")}
         <div class="tight stack">{list}{dto.any.then(|| pager(dto.pager))}</div>
@@ -57,7 +72,12 @@ pub fn view(dto: DeliveriesDto) -> Page {
 fn rows(project: &ProjectRef, rows: Vec<DeliveryRow>, query: String) -> AnyView {
     let shown = view! { <p class="sr" role="status">{format!("{} rows shown", rows.len())}</p> };
     let can_edit = project.can_edit;
-    let list = plain_panel(delivery_table(project, rows, "Deliveries, newest first".to_owned(), can_edit));
+    let list = plain_panel(delivery_table(
+        project,
+        rows,
+        "Deliveries, newest first".to_owned(),
+        can_edit,
+    ));
     if !can_edit {
         return view! { {shown}{list} }.into_any();
     }
@@ -95,7 +115,10 @@ pub fn delivery_table(project: &ProjectRef, rows: Vec<DeliveryRow>, caption: Str
         .map(|row| {
             let label = format!("Select {} to {}, {}", row.event_type, row.endpoint, row.at.text);
             let mut cells = vec![
-                Cell::title(row_link(project.at(&format!("deliveries/{}", row.id)), row.event_type)),
+                Cell::title(row_link(
+                    project.at(&format!("deliveries/{}", row.id)),
+                    row.event_type,
+                )),
                 Cell::state(pill(row.state.look())),
                 Cell::sub(row.endpoint),
                 Cell::wide_number(or_none(row.code)),
@@ -110,7 +133,12 @@ pub fn delivery_table(project: &ProjectRef, rows: Vec<DeliveryRow>, caption: Str
             cells
         })
         .collect();
-    table(Table { caption, cols, rows, sticky: true })
+    table(Table {
+        caption,
+        cols,
+        rows,
+        sticky: true,
+    })
 }
 
 /// Failed deliveries as a table, with the reason.
@@ -119,7 +147,10 @@ pub fn failure_table(project: &ProjectRef, rows: Vec<DeliveryRow>) -> AnyView {
         .into_iter()
         .map(|row| {
             vec![
-                Cell::title(row_link(project.at(&format!("deliveries/{}", row.id)), row.event_type)),
+                Cell::title(row_link(
+                    project.at(&format!("deliveries/{}", row.id)),
+                    row.event_type,
+                )),
                 Cell::state(pill(row.state.look())),
                 Cell::sub(row.endpoint),
                 Cell::wide_number(or_none(row.code)),

@@ -1,19 +1,25 @@
 //! Server functions about deliveries.
 
-#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+#![expect(
+    missing_docs,
+    reason = "the structs that `#[server]` makes have the arguments as fields"
+)]
 
 use leptos::prelude::*;
 
 use super::dto::{DeliveriesDto, DeliveryDto};
-use crate::{error::UiError, ui::load::Place};
+use crate::{
+    error::UiError,
+    ui::{load::Place, packed::Packed},
+};
 
 /// What the list of deliveries shows. The query holds `state`, `q` (several), `range`, `before`, `after`.
 ///
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "deliveries_page")]
-pub async fn deliveries_page(place: Place) -> Result<DeliveriesDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn deliveries_page(place: Place) -> Result<Packed<DeliveriesDto>, UiError> {
+    crate::context::page(Box::pin(super::present::list(place))).await
 }
 
 /// What the page of one delivery shows. The query may name an attempt: `attempt=3`.
@@ -21,8 +27,8 @@ pub async fn deliveries_page(place: Place) -> Result<DeliveriesDto, UiError> {
 /// # Errors
 /// When the delivery does not exist in the project or a store is away.
 #[server(prefix = "/ui", endpoint = "delivery_page")]
-pub async fn delivery_page(place: Place) -> Result<DeliveryDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn delivery_page(place: Place) -> Result<Packed<DeliveryDto>, UiError> {
+    crate::context::page(Box::pin(super::present_detail::detail(place))).await
 }
 
 /// Sends one delivery again.
@@ -31,7 +37,7 @@ pub async fn delivery_page(place: Place) -> Result<DeliveryDto, UiError> {
 /// When the viewer may not change the project, or the delivery is being sent right now.
 #[server(prefix = "/ui", endpoint = "resend_delivery")]
 pub async fn resend_delivery(project: String, delivery: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, delivery))
+    crate::context::then_go(Box::pin(super::act::resend(project, delivery))).await
 }
 
 /// Sends the picked deliveries again and goes back to the list.
@@ -44,7 +50,7 @@ pub async fn resend_selected(
     #[server(default)] query: String,
     #[server(default)] ids: Vec<String>,
 ) -> Result<(), UiError> {
-    crate::context::not_wired((project, query, ids))
+    crate::context::then_go(Box::pin(super::act::resend_selected(project, query, ids))).await
 }
 
 /// Starts a batch that sends everything again that the filters in `query` match.
@@ -53,5 +59,5 @@ pub async fn resend_selected(
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "resend_matching")]
 pub async fn resend_matching(project: String, #[server(default)] query: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, query))
+    crate::context::then_go(Box::pin(super::act::resend_matching(project, query))).await
 }

@@ -27,8 +27,6 @@ pub struct EndpointRow {
     pub success: String,
     /// Deliveries of the last 24 hours that failed.
     pub failed: String,
-    /// Deliveries that wait.
-    pub waiting: String,
     /// Count of subscriptions.
     pub subscriptions: String,
 }
@@ -49,9 +47,7 @@ pub struct EndpointsDto {
 /// One secret of an endpoint, never in full unless just made or revealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRow {
-    /// Id.
-    pub id: String,
-    /// `whsec_••••••••d41f`, or the whole value when it was just made or revealed.
+    /// `••••••••d41f`, or the whole value when it was just made or revealed.
     pub text: String,
     /// Whether `text` is the whole value.
     pub whole: bool,
@@ -76,8 +72,6 @@ pub struct EndpointDto {
     pub state_reason: String,
     /// Address.
     pub url: String,
-    /// Description; empty for none.
-    pub description: String,
     /// The last 24 hours.
     pub stats: Vec<Stat>,
     /// Signature, authentication, limits and so on: label and words.
@@ -138,7 +132,7 @@ pub struct EndpointFormDto {
     /// Id; empty for a new one.
     pub id: String,
     /// Version that is being edited.
-    pub version: u32,
+    pub version: i64,
     /// Its values.
     pub form: EndpointForm,
 }

@@ -6,8 +6,7 @@ use leptos::prelude::*;
 use super::{
     dto::{EndpointDto, EndpointRow, EndpointsDto, SecretRow},
     server_fns::{
-        ActivateEndpoint, DeleteEndpoint, PauseEndpoint, RevealSecret, RotateSecret, SendTestEvent, endpoint_page,
-        endpoints_page,
+        self, ActivateEndpoint, DeleteEndpoint, PauseEndpoint, RevealSecrets, RotateSecret, SendTestEvent,
     },
 };
 use crate::{
@@ -18,9 +17,12 @@ use crate::{
         confirm::confirm,
         field::Field,
         form::{Form, Tone, button_form, hidden, submit},
+        icon::icon,
         id::{copy_button, id},
         load::{Page, live_switch, load},
-        panel::{callout, facts, link_button, more, nothing, page_head, page_meta, panel, plain_panel, section},
+        panel::{
+            callout, facts, link_button, more, nothing, page_head, page_meta, panel, plain_panel, section,
+        },
         pill::{pill, pill_tinted},
         stat::stats,
         table::{Cell, Col, Table, faint_zero, or_none, row_link, table},
@@ -31,7 +33,7 @@ use crate::{
 /// `/projects/{project}/endpoints`
 #[component]
 pub fn EndpointsPage() -> impl IntoView {
-    load(endpoints_page, list_view)
+    load::<server_fns::EndpointsPage, _>(list_view)
 }
 
 /// The list.
@@ -45,15 +47,18 @@ pub fn list_view(dto: EndpointsDto) -> Page {
         let text = "An endpoint is an address that receives events. Subscriptions say which ones.";
         nothing_yet("endpoints", "No endpoints yet", text, nothing())
     } else if dto.rows.is_empty() {
-        nothing_matches(format!("No endpoint has {} in its name or address.", dto.search), dto.project.at("endpoints"))
+        nothing_matches(
+            format!("No endpoint has {} in its name.", dto.search),
+            dto.project.at("endpoints"),
+        )
     } else {
         plain_panel(endpoint_table(&dto.project, dto.rows))
     };
     let search = dto.any.then(|| {
         view! {
             <form class="filters tight" role="search" method="get" aria-label="Filter endpoints">
-                <label class="sr" for="q">"Name or address"</label>
-                <input class="input w-l" id="q" name="q" type="search" placeholder="Name or address" value=dto.search />
+                <label class="sr" for="q">"Name"</label>
+                <input class="input w-l" id="q" name="q" type="search" placeholder="Name" value=dto.search />
                 <button class="btn" type="submit">"Filter"</button>
             </form>
         }
@@ -63,7 +68,11 @@ pub fn list_view(dto: EndpointsDto) -> Page {
         {search}
         <div class="tight">{list}</div>
     };
-    Page::new(format!("Endpoints · {}", dto.project.name), vec![Crumb::here("Endpoints")], body.into_any())
+    Page::new(
+        format!("Endpoints · {}", dto.project.name),
+        vec![Crumb::here("Endpoints")],
+        body.into_any(),
+    )
 }
 
 fn endpoint_table(project: &ProjectRef, rows: Vec<EndpointRow>) -> AnyView {
@@ -76,7 +85,6 @@ fn endpoint_table(project: &ProjectRef, rows: Vec<EndpointRow>) -> AnyView {
                 Cell::sub(view! { <span class="clip mono">{row.url}</span> }),
                 Cell::wide_number(or_none(row.success)),
                 Cell::wide_number(faint_zero(row.failed)),
-                Cell::wide_number(faint_zero(row.waiting)),
                 Cell::wide_number(faint_zero(row.subscriptions)),
             ]
         })
@@ -89,7 +97,6 @@ fn endpoint_table(project: &ProjectRef, rows: Vec<EndpointRow>) -> AnyView {
             Col::text("Address"),
             Col::number("Delivered"),
             Col::number("Failed"),
-            Col::number("Waiting"),
             Col::number("Subscriptions"),
         ],
         rows,
@@ -100,13 +107,17 @@ fn endpoint_table(project: &ProjectRef, rows: Vec<EndpointRow>) -> AnyView {
 /// `/projects/{project}/endpoints/{item}`
 #[component]
 pub fn EndpointPage() -> impl IntoView {
-    load(endpoint_page, detail_view)
+    load::<server_fns::EndpointPage, _>(detail_view)
 }
 
 /// One endpoint.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn detail_view(dto: EndpointDto) -> Page {
     let look = dto.state.look();
-    let crumbs = vec![Crumb::link("Endpoints", dto.project.at("endpoints")), Crumb::here(dto.name.clone())];
+    let crumbs = vec![
+        Crumb::link("Endpoints", dto.project.at("endpoints")),
+        Crumb::here(dto.name.clone()),
+    ];
     let title = format!("{} · {} · {}", look.word, dto.name, dto.project.name);
     let heading = view! { {dto.name.clone()}{pill_tinted(look)} }.into_any();
     let meta = page_meta(vec![
@@ -116,16 +127,34 @@ pub fn detail_view(dto: EndpointDto) -> Page {
     let note = if dto.state_reason.is_empty() {
         nothing()
     } else {
-        callout(look.state, look.icon, format!("{} is {}", dto.name, look.word.to_lowercase()), dto.state_reason.clone().into_any(), nothing())
+        callout(
+            look.state,
+            look.icon,
+            format!("{} is {}", dto.name, look.word.to_lowercase()),
+            dto.state_reason.clone().into_any(),
+            nothing(),
+        )
     };
     let settings = facts_of(&dto);
-    let all = more(dto.project.at(&format!("deliveries?q=endpoint:{}", dto.id)), "All deliveries".to_owned());
+    let all = more(
+        dto.project.at(&format!("deliveries?q=endpoint:{}", dto.id)),
+        "All deliveries".to_owned(),
+    );
     let deliveries = if dto.deliveries.is_empty() {
         plain_panel(view! { <p class="panel-body dim">"Nothing was sent here yet."</p> }.into_any())
     } else {
-        plain_panel(delivery_table(&dto.project, dto.deliveries.clone(), "Latest deliveries".to_owned(), false))
+        plain_panel(delivery_table(
+            &dto.project,
+            dto.deliveries.clone(),
+            "Latest deliveries".to_owned(),
+            false,
+        ))
     };
-    let danger = if dto.project.can_edit { danger(&dto) } else { nothing() };
+    let danger = if dto.project.can_edit {
+        danger(&dto)
+    } else {
+        nothing()
+    };
     let body = view! {
         {page_head(heading, meta, actions(&dto))}
         {note}
@@ -148,13 +177,30 @@ fn actions(dto: &EndpointDto) -> AnyView {
     if !dto.project.can_edit {
         return nothing();
     }
-    let test = button_form(Form::of::<SendTestEvent>(), ids_of(dto), submit(Tone::Plain, "send", "Send test event"));
+    let test = button_form(
+        Form::of::<SendTestEvent>(),
+        ids_of(dto),
+        submit(Tone::Plain, "send", "Send test event"),
+    );
     let switch = if dto.state == EndpointState::Active {
-        button_form(Form::of::<PauseEndpoint>(), ids_of(dto), submit(Tone::Plain, "paused", "Pause"))
+        button_form(
+            Form::of::<PauseEndpoint>(),
+            ids_of(dto),
+            submit(Tone::Plain, "paused", "Pause"),
+        )
     } else {
-        button_form(Form::of::<ActivateEndpoint>(), ids_of(dto), submit(Tone::Primary, "success", "Activate"))
+        button_form(
+            Form::of::<ActivateEndpoint>(),
+            ids_of(dto),
+            submit(Tone::Primary, "success", "Activate"),
+        )
     };
-    let edit = link_button(dto.project.at(&format!("endpoints/{}/edit", dto.id)), "", "Edit", false);
+    let edit = link_button(
+        dto.project.at(&format!("endpoints/{}/edit", dto.id)),
+        "",
+        "Edit",
+        false,
+    );
     view! { {test}{switch}{edit} }.into_any()
 }
 
@@ -162,12 +208,17 @@ fn facts_of(dto: &EndpointDto) -> AnyView {
     let rows = dto
         .settings
         .iter()
-        .map(|(label, words)| view! { <dt>{label.clone()}</dt><dd class="wrap-any">{words.clone()}</dd> }.into_any())
+        .map(|(label, words)| {
+            view! { <dt>{label.clone()}</dt><dd class="wrap-any">{words.clone()}</dd> }.into_any()
+        })
         .collect::<Vec<_>>();
     let links = dto
         .subscriptions
         .iter()
-        .map(|s| view! { <li><a href=dto.project.at(&format!("subscriptions/{}", s.id))>{s.name.clone()}</a></li> }.into_any())
+        .map(|s| {
+            view! { <li><a href=dto.project.at(&format!("subscriptions/{}", s.id))>{s.name.clone()}</a></li> }
+                .into_any()
+        })
         .collect::<Vec<_>>();
     let subscriptions = if links.is_empty() {
         view! { "None: nothing is sent here. "<a href=dto.project.at(&format!("subscriptions/new?endpoint={}", dto.id))>"Add one"</a> }.into_any()
@@ -178,7 +229,7 @@ fn facts_of(dto: &EndpointDto) -> AnyView {
 }
 
 fn secrets(dto: &EndpointDto) -> AnyView {
-    let rows = dto.secrets.iter().map(|s| secret(dto, s)).collect::<Vec<_>>();
+    let rows = dto.secrets.iter().map(secret).collect::<Vec<_>>();
     let form = Form::of::<RotateSecret>();
     let rotate = if dto.project.can_edit {
         let fields = view! {
@@ -193,13 +244,29 @@ fn secrets(dto: &EndpointDto) -> AnyView {
         nothing()
     };
     let body = view! { <ul class="checks">{rows}</ul>{rotate} };
-    panel("secrets", "Secrets".to_owned(), String::new(), nothing(), body.into_any())
+    let reveal = if dto.project.can_edit && dto.secrets.iter().any(|s| !s.whole) {
+        button_form(
+            Form::of::<RevealSecrets>(),
+            ids_of(dto),
+            submit(Tone::Small, "eye", "Reveal"),
+        )
+    } else {
+        nothing()
+    };
+    panel(
+        "secrets",
+        "Secrets".to_owned(),
+        String::new(),
+        reveal,
+        body.into_any(),
+    )
 }
 
-fn secret(dto: &EndpointDto, row: &SecretRow) -> AnyView {
+fn secret(row: &SecretRow) -> AnyView {
     let text = row.text.clone();
     let value = if row.whole {
-        view! { <code class="wrap-any">{text.clone()}</code>{copy_button(text, "Copy secret".to_owned())} }.into_any()
+        view! { <code class="wrap-any">{text.clone()}</code>{copy_button(text, "Copy secret".to_owned())} }
+            .into_any()
     } else {
         view! { <span class="c-mask mono">{text}</span> }.into_any()
     };
@@ -208,14 +275,7 @@ fn secret(dto: &EndpointDto, row: &SecretRow) -> AnyView {
     } else {
         view! { <span>"Also signs until "{time(row.expires.clone())}</span> }.into_any()
     };
-    let reveal = if row.whole || !dto.project.can_edit {
-        nothing()
-    } else {
-        let mut fields = ids_of(dto);
-        fields.push(("secret", row.id.clone()));
-        button_form(Form::of::<RevealSecret>(), fields, submit(Tone::Small, "eye", "Reveal"))
-    };
-    view! { <li>{crate::ui::icon::icon("key")}<div>{value}{until}</div>{reveal}</li> }.into_any()
+    view! { <li>{icon("key")}<div>{value}{until}</div></li> }.into_any()
 }
 
 fn danger(dto: &EndpointDto) -> AnyView {
@@ -223,8 +283,14 @@ fn danger(dto: &EndpointDto) -> AnyView {
     let count = dto.subscriptions.len();
     let lines = facts(vec![
         ("Subscriptions that go", count.to_string().into_any()),
-        ("Waiting deliveries that are discarded", dto.waiting.clone().into_any()),
-        ("Past deliveries", "stay readable until their retention ends".into_any()),
+        (
+            "Waiting deliveries that are discarded",
+            dto.waiting.clone().into_any(),
+        ),
+        (
+            "Past deliveries",
+            "stay readable until their retention ends".into_any(),
+        ),
     ]);
     let body = view! {
         {hidden("project", dto.project.id.clone())}
@@ -233,5 +299,11 @@ fn danger(dto: &EndpointDto) -> AnyView {
         {confirm(form, &dto.name, "Delete endpoint".to_owned(), ("", String::new()))}
     };
     let body = view! { <div class="panel-body">{form.view("stack", body.into_any())}</div> }.into_any();
-    panel("delete", format!("Delete {}", dto.name), String::new(), nothing(), body)
+    panel(
+        "delete",
+        format!("Delete {}", dto.name),
+        String::new(),
+        nothing(),
+        body,
+    )
 }

@@ -1,19 +1,27 @@
 //! Server functions about endpoints.
 
-#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+#![expect(
+    missing_docs,
+    reason = "the structs that `#[server]` makes have the arguments as fields"
+)]
 
+#[cfg(feature = "ssr")]
+use domain::state::EndpointState;
 use leptos::prelude::*;
 
 use super::dto::{EndpointDto, EndpointForm, EndpointFormDto, EndpointsDto, SecretForm};
-use crate::{error::UiError, ui::load::Place};
+use crate::{
+    error::UiError,
+    ui::{load::Place, packed::Packed},
+};
 
 /// What the list of endpoints shows. The query may hold `q`.
 ///
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "endpoints_page")]
-pub async fn endpoints_page(place: Place) -> Result<EndpointsDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn endpoints_page(place: Place) -> Result<Packed<EndpointsDto>, UiError> {
+    crate::context::page(Box::pin(super::present::list(place))).await
 }
 
 /// What the page of one endpoint shows.
@@ -21,8 +29,8 @@ pub async fn endpoints_page(place: Place) -> Result<EndpointsDto, UiError> {
 /// # Errors
 /// When the endpoint does not exist in the project or a store is away.
 #[server(prefix = "/ui", endpoint = "endpoint_page")]
-pub async fn endpoint_page(place: Place) -> Result<EndpointDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn endpoint_page(place: Place) -> Result<Packed<EndpointDto>, UiError> {
+    crate::context::page(Box::pin(super::present::detail(place))).await
 }
 
 /// What the form of an endpoint shows; without an id, that of a new one.
@@ -30,8 +38,8 @@ pub async fn endpoint_page(place: Place) -> Result<EndpointDto, UiError> {
 /// # Errors
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "endpoint_form_page")]
-pub async fn endpoint_form_page(place: Place) -> Result<EndpointFormDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn endpoint_form_page(place: Place) -> Result<Packed<EndpointFormDto>, UiError> {
+    crate::context::page(Box::pin(super::present::form(place))).await
 }
 
 /// Creates an endpoint and shows it with its secret, once.
@@ -40,7 +48,7 @@ pub async fn endpoint_form_page(place: Place) -> Result<EndpointFormDto, UiError
 /// Names the refused fields.
 #[server(prefix = "/ui", endpoint = "create_endpoint")]
 pub async fn create_endpoint(project: String, form: EndpointForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, form))
+    crate::context::then_go(Box::pin(super::act::create(project, form))).await
 }
 
 /// Saves an endpoint whose version is still `version`.
@@ -48,8 +56,13 @@ pub async fn create_endpoint(project: String, form: EndpointForm) -> Result<(), 
 /// # Errors
 /// Names the refused fields, or a conflict.
 #[server(prefix = "/ui", endpoint = "save_endpoint")]
-pub async fn save_endpoint(project: String, endpoint: String, version: u32, form: EndpointForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint, version, form))
+pub async fn save_endpoint(
+    project: String,
+    endpoint: String,
+    version: i64,
+    form: EndpointForm,
+) -> Result<(), UiError> {
+    crate::context::then_go(Box::pin(super::act::save(project, endpoint, version, form))).await
 }
 
 /// Holds back deliveries to an endpoint.
@@ -58,7 +71,12 @@ pub async fn save_endpoint(project: String, endpoint: String, version: u32, form
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "pause_endpoint")]
 pub async fn pause_endpoint(project: String, endpoint: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint))
+    crate::context::then_go(Box::pin(super::act::set_state(
+        project,
+        endpoint,
+        EndpointState::Paused,
+    )))
+    .await
 }
 
 /// Lets deliveries to an endpoint go on.
@@ -67,7 +85,12 @@ pub async fn pause_endpoint(project: String, endpoint: String) -> Result<(), UiE
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "activate_endpoint")]
 pub async fn activate_endpoint(project: String, endpoint: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint))
+    crate::context::then_go(Box::pin(super::act::set_state(
+        project,
+        endpoint,
+        EndpointState::Active,
+    )))
+    .await
 }
 
 /// Sends an event of type `longhaul.test` to one endpoint and shows its delivery.
@@ -76,7 +99,7 @@ pub async fn activate_endpoint(project: String, endpoint: String) -> Result<(), 
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "send_test_event")]
 pub async fn send_test_event(project: String, endpoint: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint))
+    crate::context::then_go(Box::pin(super::act::send_test_event(project, endpoint))).await
 }
 
 /// Adds a secret; the old one also signs for a while.
@@ -85,16 +108,16 @@ pub async fn send_test_event(project: String, endpoint: String) -> Result<(), Ui
 /// Names the refused fields.
 #[server(prefix = "/ui", endpoint = "rotate_secret")]
 pub async fn rotate_secret(project: String, endpoint: String, form: SecretForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint, form))
+    crate::context::then_go(Box::pin(super::act::rotate_secret(project, endpoint, form))).await
 }
 
-/// Shows one secret in full on the next page, and leaves an audit row.
+/// Shows the secrets in full on the next page, and leaves an audit row.
 ///
 /// # Errors
 /// When the viewer may not change the project.
-#[server(prefix = "/ui", endpoint = "reveal_secret")]
-pub async fn reveal_secret(project: String, endpoint: String, secret: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint, secret))
+#[server(prefix = "/ui", endpoint = "reveal_secrets")]
+pub async fn reveal_secrets(project: String, endpoint: String) -> Result<(), UiError> {
+    crate::context::then_go(Box::pin(super::act::reveal_secrets(project, endpoint))).await
 }
 
 /// Deletes an endpoint with its subscriptions, when `confirm` is its name.
@@ -103,5 +126,5 @@ pub async fn reveal_secret(project: String, endpoint: String, secret: String) ->
 /// When the typed name differs or the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "delete_endpoint")]
 pub async fn delete_endpoint(project: String, endpoint: String, confirm: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, endpoint, confirm))
+    crate::context::then_go(Box::pin(super::act::delete(project, endpoint, confirm))).await
 }

@@ -18,12 +18,12 @@ pub struct EventRow {
     pub event_type: String,
     /// State.
     pub state: EventState,
-    /// What became of it: `2 delivered, 1 failed`; empty when nothing did yet.
-    pub outcome: String,
-    /// Where it came from: `REST`, or the name of a source.
+    /// Why it has no delivery; empty otherwise.
+    pub reason: String,
+    /// How it came: `REST`, `REST, fanout`.
     pub source: String,
-    /// Size of the payload.
-    pub size: String,
+    /// Idempotency key; empty for none.
+    pub key: String,
     /// When it was accepted.
     pub accepted: Stamp,
 }

@@ -1,10 +1,11 @@
 //! The list of events, and one event with payload, headers and deliveries.
 
+use domain::state::EventState;
 use leptos::prelude::*;
 
 use super::{
     dto::{EventDto, EventRow, EventsDto},
-    server_fns::{ReplayEvent, event_page, events_page},
+    server_fns::{self, ReplayEvent},
 };
 use crate::{
     features::{common::ProjectRef, deliveries::page::delivery_table},
@@ -28,15 +29,23 @@ use crate::{
 /// `/projects/{project}/events`
 #[component]
 pub fn EventsPage() -> impl IntoView {
-    load(events_page, list_view)
+    load::<server_fns::EventsPage, _>(list_view)
 }
 
 /// The list.
 pub fn list_view(dto: EventsDto) -> Page {
     let list = if !dto.first_event.is_empty() {
-        nothing_yet_command("inbox", "No events yet", "Send the first one from a shell.", dto.first_event)
+        nothing_yet_command(
+            "inbox",
+            "No events yet",
+            "Send the first one from a shell.",
+            dto.first_event,
+        )
     } else if dto.rows.is_empty() {
-        nothing_matches("No event in this range matches the filters.".to_owned(), dto.project.at("events"))
+        nothing_matches(
+            "No event in this range matches the filters.".to_owned(),
+            dto.project.at("events"),
+        )
     } else {
         view! {
             <p class="sr" role="status">{format!("{} rows shown", dto.rows.len())}</p>
@@ -47,10 +56,14 @@ pub fn list_view(dto: EventsDto) -> Page {
     };
     let body = view! {
         {page_head("Events".into_any(), nothing(), live_switch())}
-        {filter_bar(dto.filter, "Filter events", "type:  id:  source:  text:")}
+        {filter_bar(dto.filter, "Filter events", "type:  id:  key:  owner:  text:")}
         <div class="tight stack">{list}</div>
     };
-    Page::new(format!("Events · {}", dto.project.name), vec![Crumb::here("Events")], body.into_any())
+    Page::new(
+        format!("Events · {}", dto.project.name),
+        vec![Crumb::here("Events")],
+        body.into_any(),
+    )
 }
 
 fn event_table(project: &ProjectRef, rows: Vec<EventRow>) -> AnyView {
@@ -58,11 +71,14 @@ fn event_table(project: &ProjectRef, rows: Vec<EventRow>) -> AnyView {
         .into_iter()
         .map(|row| {
             vec![
-                Cell::title(row_link(project.at(&format!("events/{}", row.id)), row.event_type)),
+                Cell::title(row_link(
+                    project.at(&format!("events/{}", row.id)),
+                    row.event_type,
+                )),
                 Cell::state(pill(row.state.look())),
-                Cell::sub(or_none(row.outcome)),
-                Cell::wide(row.source),
-                Cell::wide_number(row.size),
+                Cell::sub(row.source),
+                Cell::wide(view! { <span class="clip mono">{or_none(row.key)}</span> }),
+                Cell::wide(view! { <span class="clip">{or_none(row.reason)}</span> }),
                 Cell::wide(id(row.id, "event id")),
                 Cell::when(view! { <span class="dim">{time_plain(row.accepted)}</span> }),
             ]
@@ -73,9 +89,9 @@ fn event_table(project: &ProjectRef, rows: Vec<EventRow>) -> AnyView {
         cols: vec![
             Col::text("Event type"),
             Col::text("State"),
-            Col::text("Deliveries"),
             Col::text("Source"),
-            Col::number("Size"),
+            Col::text("Idempotency key"),
+            Col::text("Reason"),
             Col::text("Event"),
             Col::number("Accepted, UTC"),
         ],
@@ -87,13 +103,16 @@ fn event_table(project: &ProjectRef, rows: Vec<EventRow>) -> AnyView {
 /// `/projects/{project}/events/{item}`
 #[component]
 pub fn EventPage() -> impl IntoView {
-    load(event_page, detail_view)
+    load::<server_fns::EventPage, _>(detail_view)
 }
 
 /// One event.
 pub fn detail_view(dto: EventDto) -> Page {
     let look = dto.state.look();
-    let crumbs = vec![Crumb::link("Events", dto.project.at("events")), Crumb::id(&dto.id)];
+    let crumbs = vec![
+        Crumb::link("Events", dto.project.at("events")),
+        Crumb::id(&dto.id),
+    ];
     let title = format!("{} · {} · {}", look.word, dto.event_type, dto.project.name);
     let heading = view! { {dto.event_type.clone()}{pill_tinted(look)} }.into_any();
     let meta = page_meta(vec![
@@ -101,16 +120,35 @@ pub fn detail_view(dto: EventDto) -> Page {
         dto.source.clone().into_any(),
         id(dto.id.clone(), "event id"),
     ]);
-    let actions = if dto.project.can_edit { replay(&dto) } else { nothing() };
+    let open = !matches!(dto.state, EventState::Success | EventState::Failure)
+        || dto.deliveries.iter().any(|d| !d.state.is_final());
+    let live = if open { live_switch() } else { nothing() };
+    let replay = if dto.project.can_edit {
+        replay(&dto)
+    } else {
+        nothing()
+    };
+    let actions = view! { {live}{replay} }.into_any();
     let note = if dto.failure.is_empty() {
         nothing()
     } else {
-        callout("failure", "failure", "It reached nobody".to_owned(), dto.failure.clone().into_any(), nothing())
+        callout(
+            "failure",
+            "failure",
+            "It reached nobody".to_owned(),
+            dto.failure.clone().into_any(),
+            nothing(),
+        )
     };
     let deliveries = if dto.deliveries.is_empty() {
         plain_panel(view! { <p class="panel-body dim">"No delivery was made of this event."</p> }.into_any())
     } else {
-        plain_panel(delivery_table(&dto.project, dto.deliveries.clone(), "Deliveries of this event".to_owned(), false))
+        plain_panel(delivery_table(
+            &dto.project,
+            dto.deliveries.clone(),
+            "Deliveries of this event".to_owned(),
+            false,
+        ))
     };
     let body = view! {
         {page_head(heading, meta, actions)}
@@ -128,11 +166,18 @@ pub fn detail_view(dto: EventDto) -> Page {
 
 fn replay(dto: &EventDto) -> AnyView {
     let fields = vec![("project", dto.project.id.clone()), ("event", dto.id.clone())];
-    button_form(Form::of::<ReplayEvent>(), fields, submit(Tone::Primary, "replay", "Replay"))
+    button_form(
+        Form::of::<ReplayEvent>(),
+        fields,
+        submit(Tone::Primary, "replay", "Replay"),
+    )
 }
 
 fn content(body: crate::ui::code::Payload, list: Vec<(String, String)>) -> AnyView {
-    let panes = vec![("Payload", payload(body, "Payload")), ("Headers", headers(list, true))];
+    let panes = vec![
+        ("Payload", payload(body, "Payload")),
+        ("Headers", headers(list, true)),
+    ];
     let body = tabset("Part of the event", "part", panes);
     view! { <section class="panel" aria-label="Content">{body}</section> }.into_any()
 }

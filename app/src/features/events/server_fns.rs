@@ -1,19 +1,25 @@
 //! Server functions about events.
 
-#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+#![expect(
+    missing_docs,
+    reason = "the structs that `#[server]` makes have the arguments as fields"
+)]
 
 use leptos::prelude::*;
 
 use super::dto::{EventDto, EventsDto};
-use crate::{error::UiError, ui::load::Place};
+use crate::{
+    error::UiError,
+    ui::{load::Place, packed::Packed},
+};
 
 /// What the list of events shows. The query holds `q` (several), `range`, `day`, `before`, `after`.
 ///
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "events_page")]
-pub async fn events_page(place: Place) -> Result<EventsDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn events_page(place: Place) -> Result<Packed<EventsDto>, UiError> {
+    crate::context::page(Box::pin(super::present::list(place))).await
 }
 
 /// What the page of one event shows.
@@ -21,8 +27,8 @@ pub async fn events_page(place: Place) -> Result<EventsDto, UiError> {
 /// # Errors
 /// When the event does not exist in the project or a store is away.
 #[server(prefix = "/ui", endpoint = "event_page")]
-pub async fn event_page(place: Place) -> Result<EventDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn event_page(place: Place) -> Result<Packed<EventDto>, UiError> {
+    crate::context::page(Box::pin(super::present::detail(place))).await
 }
 
 /// Matches an event again and makes new deliveries.
@@ -31,5 +37,5 @@ pub async fn event_page(place: Place) -> Result<EventDto, UiError> {
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "replay_event")]
 pub async fn replay_event(project: String, event: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, event))
+    crate::context::then_go(Box::pin(super::present::replay(project, event))).await
 }

@@ -20,11 +20,11 @@ pub struct EndpointSummary {
     pub name: String,
     /// State.
     pub state: EndpointState,
+    /// Deliveries that succeeded.
+    pub delivered: String,
     /// Deliveries that failed.
     pub failed: String,
-    /// Deliveries that wait.
-    pub waiting: String,
-    /// 95th percentile of the answer time; empty when unknown.
+    /// 95th percentile from accepted to delivered; empty when unknown.
     pub p95: String,
 }
 

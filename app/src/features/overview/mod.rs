@@ -2,6 +2,8 @@
 
 pub mod dto;
 pub mod page;
+#[cfg(feature = "ssr")]
+pub mod present;
 pub mod server_fns;
 #[cfg(feature = "ssr")]
 pub mod shapes;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{EndpointSummary, OverviewDto},
-    server_fns::overview_page,
+    server_fns,
 };
 use crate::{
     features::{
@@ -28,7 +28,7 @@ use crate::{
 /// `/projects/{project}`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    load(overview_page, view)
+    load::<server_fns::OverviewPage, _>(view)
 }
 
 /// The overview.
@@ -47,14 +47,25 @@ pub fn view(dto: OverviewDto) -> Page {
     let actions = view! { {segments("Time range", dto.ranges)}{live_switch()}{new} }.into_any();
     let meta = page_meta(dto.meta.into_iter().map(IntoAny::into_any).collect());
     let first = (!dto.first_event.is_empty()).then(|| {
-        nothing_yet_command("inbox", "No events yet", "Send the first one from a shell.", dto.first_event)
+        nothing_yet_command(
+            "inbox",
+            "No events yet",
+            "Send the first one from a shell.",
+            dto.first_event,
+        )
     });
     let failures = if dto.failures.is_empty() {
-        plain_panel(view! { <p class="panel-body dim">{format!("No delivery failed. {}.", dto.range)}</p> }.into_any())
+        plain_panel(
+            view! { <p class="panel-body dim">{format!("No delivery failed. {}.", dto.range)}</p> }
+                .into_any(),
+        )
     } else {
         plain_panel(failure_table(&dto.project, dto.failures))
     };
-    let all_failures = more(dto.project.at("deliveries?state=Failure"), format!("All {}", dto.failed));
+    let all_failures = more(
+        dto.project.at("deliveries?state=Failure"),
+        format!("All {}", dto.failed),
+    );
     let strip = view! { {heat(dto.days.svg)}{heat::legend()}{twin(dto.days.days)} }.into_any();
     let body = view! {
         {page_head(name.into_any(), meta, actions)}
@@ -74,8 +85,14 @@ pub fn view(dto: OverviewDto) -> Page {
 fn endpoints(project: &ProjectRef, list: Vec<EndpointSummary>) -> AnyView {
     let end = more(project.at("endpoints"), "All endpoints".to_owned());
     if list.is_empty() {
-        let body = view! { <p class="panel-body dim">"No endpoints yet. Events wait for nobody: without an endpoint they end unmatched."</p> };
-        return panel("endpoints", "Endpoints".to_owned(), String::new(), end, body.into_any());
+        let body = view! { <p class="panel-body dim">"No endpoints yet. Until there is one, events end unmatched."</p> };
+        return panel(
+            "endpoints",
+            "Endpoints".to_owned(),
+            String::new(),
+            end,
+            body.into_any(),
+        );
     }
     let rows = list
         .into_iter()
@@ -84,14 +101,19 @@ fn endpoints(project: &ProjectRef, list: Vec<EndpointSummary>) -> AnyView {
             vec![
                 Cell::title(with_state(row.state.look(), link)),
                 Cell::number("Failed", faint_zero(row.failed)),
-                Cell::number("Waiting", faint_zero(row.waiting)),
+                Cell::number("Delivered", faint_zero(row.delivered)),
                 Cell::number("p95", or_none(row.p95)),
             ]
         })
         .collect();
     let body = table(Table {
         caption: "Endpoints, most failures first".to_owned(),
-        cols: vec![Col::text("Endpoint"), Col::number("Failed"), Col::number("Waiting"), Col::number("p95")],
+        cols: vec![
+            Col::text("Endpoint"),
+            Col::number("Failed"),
+            Col::number("Delivered"),
+            Col::number("p95"),
+        ],
         rows,
         sticky: false,
     });

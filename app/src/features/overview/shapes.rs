@@ -40,7 +40,10 @@ pub fn spark(values: &[f64], state: &str) -> Spark {
         let gap = if i == 0 { "" } else { " " };
         let _ = write!(line, "{gap}{:.1},{y:.1}", i as f64 * step);
     }
-    Spark { line, state: state.to_owned() }
+    Spark {
+        line,
+        state: state.to_owned(),
+    }
 }
 
 /// The success chart. The upper axis starts at the highest of 94, 75, 50 and 0 percent that still
@@ -48,7 +51,10 @@ pub fn spark(values: &[f64], state: &str) -> Spark {
 pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
     let rates = rates(slices);
     let lowest = rates.iter().copied().fold(1.0, f64::min);
-    let floor = [0.94, 0.75, 0.5, 0.0].into_iter().find(|f| lowest >= *f).unwrap_or(0.0);
+    let floor = [0.94, 0.75, 0.5, 0.0]
+        .into_iter()
+        .find(|f| lowest >= *f)
+        .unwrap_or(0.0);
     let slot = 960.0 / slices.len().max(1) as f64;
     let mut line = String::new();
     for (i, rate) in rates.iter().enumerate() {
@@ -66,17 +72,31 @@ pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
         bar(&mut retried, x, slot * 0.8, 48.0, low);
         bar(&mut failed, x, slot * 0.8, 48.0 - low, high);
     }
-    let totals: (i64, i64) = slices.iter().fold((0, 0), |t, s| (t.0 + s.failed, t.1 + s.retried));
+    let totals: (i64, i64) = slices
+        .iter()
+        .fold((0, 0), |t, s| (t.0 + s.failed, t.1 + s.retried));
     let words = |share: f64| format!("{:.0}", (floor + (1.0 - floor) * share) * 100.0);
     Chart {
         line,
-        y: vec![format!("100{}%", format::NBSP), words(2.0 / 3.0), words(1.0 / 3.0), words(0.0)],
+        y: vec![
+            format!("100{}%", format::NBSP),
+            words(2.0 / 3.0),
+            words(1.0 / 3.0),
+            words(0.0),
+        ],
         y_low: vec![format::count(top), "0".to_owned()],
         x,
         failed,
         retried,
-        label: format!("Success rate, at least {} in every slice.", format::percent(lowest)),
-        label_low: format!("{} failed and {} retried deliveries.", format::count(totals.0), format::count(totals.1)),
+        label: format!(
+            "Success rate, at least {} in every slice.",
+            format::percent(lowest)
+        ),
+        label_low: format!(
+            "{} failed and {} retried deliveries.",
+            format::count(totals.0),
+            format::count(totals.1)
+        ),
     }
 }
 
@@ -134,8 +154,15 @@ mod tests {
 
     #[test]
     fn a_bad_slice_lowers_the_axis_and_an_empty_one_repeats_the_last() {
-        let good = Slice { succeeded: 100, ..Slice::default() };
-        let bad = Slice { succeeded: 60, failed: 40, retried: 10 };
+        let good = Slice {
+            succeeded: 100,
+            ..Slice::default()
+        };
+        let bad = Slice {
+            succeeded: 60,
+            failed: 40,
+            retried: 10,
+        };
         let chart = success(&[good, bad, Slice::default()], Vec::new());
         assert_eq!(chart.y.last().map(String::as_str), Some("50"));
         assert_eq!(chart.line, "160.0,0.0 480.0,80.0 800.0,80.0");
@@ -152,7 +179,10 @@ mod tests {
 
     #[test]
     fn shades_follow_the_fullest_day() {
-        assert_eq!([level(0, 10), level(1, 10), level(5, 10), level(10, 10)], [0, 1, 3, 5]);
+        assert_eq!(
+            [level(0, 10), level(1, 10), level(5, 10), level(10, 10)],
+            [0, 1, 3, 5]
+        );
         assert_eq!(level(0, 0), 0);
     }
 }

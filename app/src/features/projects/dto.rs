@@ -21,8 +21,6 @@ pub struct ProjectRow {
     pub success: String,
     /// Deliveries that failed in the last 24 hours.
     pub failed: String,
-    /// Deliveries that wait.
-    pub waiting: String,
     /// How long events are kept.
     pub keep: String,
 }
@@ -43,8 +41,8 @@ pub struct ProjectsDto {
 /// What the page for a new project shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewProjectDto {
-    /// The organisation it will belong to.
-    pub organisation: String,
+    /// Organisations it may belong to: id and name.
+    pub organisations: Vec<(String, String)>,
 }
 
 /// What the form for a new project sends.
@@ -54,6 +52,9 @@ pub struct ProjectForm {
     pub name: String,
     /// `outgoing` or `incoming`.
     pub kind: String,
+    /// Id of the organisation; empty for the only one.
+    #[serde(default)]
+    pub organisation: String,
 }
 
 /// What a search by id found.

@@ -2,4 +2,6 @@
 
 pub mod dto;
 pub mod page;
+#[cfg(feature = "ssr")]
+pub mod present;
 pub mod server_fns;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{JumpDto, NewProjectDto, ProjectRow, ProjectsDto},
-    server_fns::{CreateProject, jump_page, new_project_page, projects_page},
+    server_fns::{self, CreateProject},
 };
 use crate::{
     features::common::attention,
@@ -23,7 +23,7 @@ use crate::{
 /// `/`
 #[component]
 pub fn ProjectsPage() -> impl IntoView {
-    load(projects_page, projects_view)
+    load::<server_fns::ProjectsPage, _>(projects_view)
 }
 
 /// All projects, and what needs attention in any of them.
@@ -34,11 +34,20 @@ pub fn projects_view(dto: ProjectsDto) -> Page {
         n => format!("{n} need attention · All projects"),
     };
     let new = if dto.can_create {
-        link_button("/projects/new".to_owned(), "plus", "New project", dto.rows.is_empty())
+        link_button(
+            "/projects/new".to_owned(),
+            "plus",
+            "New project",
+            dto.rows.is_empty(),
+        )
     } else {
         nothing()
     };
-    let head = page_head("All projects".into_any(), nothing(), view! { {live_switch()}{new} }.into_any());
+    let head = page_head(
+        "All projects".into_any(),
+        nothing(),
+        view! { {live_switch()}{new} }.into_any(),
+    );
     let list = if dto.rows.is_empty() {
         let text = "A project has its own endpoints, keys and retention.";
         nothing_yet("inbox", "No projects yet", text, nothing())
@@ -65,7 +74,6 @@ fn project_table(rows: Vec<ProjectRow>) -> AnyView {
                 Cell::number("Events", faint_zero(row.events)),
                 Cell::number("Delivered", or_none(row.success)),
                 Cell::number("Failed", faint_zero(row.failed)),
-                Cell::number("Waiting", faint_zero(row.waiting)),
                 Cell::wide_number(row.keep),
             ]
         })
@@ -79,7 +87,6 @@ fn project_table(rows: Vec<ProjectRow>) -> AnyView {
             Col::number("Events"),
             Col::number("Delivered"),
             Col::number("Failed"),
-            Col::number("Waiting"),
             Col::number("Kept"),
         ],
         rows,
@@ -90,17 +97,31 @@ fn project_table(rows: Vec<ProjectRow>) -> AnyView {
 /// `/projects/new`
 #[component]
 pub fn NewProjectPage() -> impl IntoView {
-    load(new_project_page, new_project_view)
+    load::<server_fns::NewProjectPage, _>(new_project_view)
 }
 
 /// The form for a new project.
 pub fn new_project_view(dto: NewProjectDto) -> Page {
     let form = Form::of::<CreateProject>();
     let kinds = [
-        ("outgoing", "Outgoing", "Your services send events, your customers' endpoints receive them."),
-        ("incoming", "Incoming", "Providers send webhooks to you, your services receive them."),
+        (
+            "outgoing",
+            "Outgoing",
+            "Your services send events, your customers' endpoints receive them.",
+        ),
+        (
+            "incoming",
+            "Incoming",
+            "Providers send webhooks to you, your services receive them.",
+        ),
     ];
+    let organisation = (dto.organisations.len() > 1).then(|| {
+        Field::choice(form, "organisation", "Organisation", dto.organisations)
+            .width("w-m")
+            .view()
+    });
     let fields = view! {
+        {organisation}
         {Field::text(form, "name", "Name").required().width("w-l").help("Also typed to confirm when it is deleted.").view()}
         {choices("kind", "Direction", "outgoing", &kinds)}
         <div class="savebar">
@@ -108,7 +129,7 @@ pub fn new_project_view(dto: NewProjectDto) -> Page {
             <a class="btn" href="/">"Cancel"</a>
         </div>
     };
-    let meta = view! { <p class="lead">{format!("In {}. It starts with one API key, which is shown once.", dto.organisation)}</p> };
+    let meta = view! { <p class="lead">"It starts with one API key, which is shown once."</p> };
     let body = view! {
         {page_head("New project".into_any(), meta.into_any(), nothing())}
         {form.view("stack narrow", fields.into_any())}
@@ -119,12 +140,16 @@ pub fn new_project_view(dto: NewProjectDto) -> Page {
 /// `/jump`
 #[component]
 pub fn JumpPage() -> impl IntoView {
-    load(jump_page, jump_view)
+    load::<server_fns::JumpPage, _>(jump_view)
 }
 
 /// Says that an id was not found; a found one is a redirect.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn jump_view(dto: JumpDto) -> Page {
-    let text = format!("No event, delivery, endpoint, subscription or project that you may see has the id {}.", dto.query);
+    let text = format!(
+        "No event, delivery, endpoint, subscription or project that you may see has the id {}.",
+        dto.query
+    );
     let body = view! {
         {page_head("Search".into_any(), nothing(), nothing())}
         {nothing_matches(text, "/".to_owned())}

@@ -7,6 +7,7 @@ use crate::{features::common::ProjectRef, format::Stamp};
 /// General settings, as a form shows and sends them. Numbers are texts until the server has read them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent check boxes")]
 pub struct GeneralForm {
     /// Name.
     pub name: String,
@@ -42,7 +43,7 @@ pub struct GeneralDto {
     /// `Outgoing` or `Incoming`.
     pub kind: String,
     /// Version that is being edited.
-    pub version: u32,
+    pub version: i64,
     /// The values.
     pub form: GeneralForm,
 }
@@ -66,7 +67,7 @@ pub struct SignatureDto {
     /// The project.
     pub project: ProjectRef,
     /// Version that is being edited.
-    pub version: u32,
+    pub version: i64,
     /// Header that carries the signature.
     pub header: String,
     /// Header that carries the idempotency key.
@@ -108,8 +109,6 @@ pub struct KeyRow {
     pub role: String,
     /// When it was made.
     pub created: Stamp,
-    /// When it was last used; empty text for never.
-    pub used: Stamp,
     /// When it ends; empty text for never.
     pub expires: Stamp,
 }
@@ -150,8 +149,6 @@ pub struct DangerDto {
     pub subscriptions: String,
     /// Keys that stop working.
     pub keys: String,
-    /// Events accepted so far.
-    pub events: String,
     /// Deliveries that are discarded.
     pub waiting: String,
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{
     dto::{KeyRow, KeysDto},
     page::settings_page,
-    server_fns::{CreateKey, RevokeKey, settings_keys_page},
+    server_fns::{self, CreateKey, RevokeKey},
 };
 use crate::{
     features::common::ProjectRef,
@@ -23,7 +23,7 @@ use crate::{
 /// `/projects/{project}/settings/keys`
 #[component]
 pub fn KeysPage() -> impl IntoView {
-    load(settings_keys_page, view)
+    load::<server_fns::SettingsKeysPage, _>(view)
 }
 
 /// The keys.
@@ -38,14 +38,26 @@ pub fn view(dto: KeysDto) -> Page {
                 {(!dto.command.is_empty()).then(|| block("Send an event with it", dto.command.clone()))}
             </div>
         };
-        callout("success", "key", "Key created".to_owned(), text.into_any(), nothing())
+        callout(
+            "success",
+            "key",
+            "Key created".to_owned(),
+            text.into_any(),
+            nothing(),
+        )
     };
     let list = if dto.rows.is_empty() {
-        plain_panel(view! { <p class="panel-body dim">"No keys. Events can be sent with a key only."</p> }.into_any())
+        plain_panel(
+            view! { <p class="panel-body dim">"No keys. Events can be sent with a key only."</p> }.into_any(),
+        )
     } else {
         plain_panel(key_table(&dto.project, dto.rows))
     };
-    let new = if dto.project.can_edit { new_key(&dto.project) } else { nothing() };
+    let new = if dto.project.can_edit {
+        new_key(&dto.project)
+    } else {
+        nothing()
+    };
     let body = view! {
         {created}
         <div class="tight">{list}</div>
@@ -62,7 +74,6 @@ fn key_table(project: &ProjectRef, rows: Vec<KeyRow>) -> AnyView {
             Col::text("Key"),
             Col::text("Starts with"),
             Col::text("Role"),
-            Col::number("Last used"),
             Col::number("Ends"),
             Col::number("Created"),
             Col::action("Revoke"),
@@ -82,13 +93,16 @@ fn key_row(project: &ProjectRef, row: KeyRow) -> Vec<Cell> {
         nothing()
     };
     let moment = |stamp: crate::format::Stamp| {
-        if stamp.text.is_empty() { or_none(String::new()) } else { time_plain(stamp) }
+        if stamp.text.is_empty() {
+            or_none(String::new())
+        } else {
+            time_plain(stamp)
+        }
     };
     vec![
         Cell::title(row.name),
         Cell::labelled("Starts with", view! { <code>{row.mask}</code> }),
         Cell::labelled("Role", row.role),
-        Cell::number("Last used", moment(row.used)),
         Cell::number("Ends", moment(row.expires)),
         Cell::wide_number(time_plain(row.created)),
         Cell::go(revoke),
@@ -97,9 +111,12 @@ fn key_row(project: &ProjectRef, row: KeyRow) -> Vec<Cell> {
 
 fn new_key(project: &ProjectRef) -> AnyView {
     let form = Form::of::<CreateKey>();
-    let roles = [("project_admin", "Project admin: sends, reads and changes"), ("project_viewer", "Viewer: reads only")]
-        .map(|(value, word)| (value.to_owned(), word.to_owned()))
-        .to_vec();
+    let roles = [
+        ("project_admin", "Project admin: sends, reads and changes"),
+        ("project_viewer", "Viewer: reads only"),
+    ]
+    .map(|(value, word)| (value.to_owned(), word.to_owned()))
+    .to_vec();
     let fields = view! {
         {hidden("project", project.id.clone())}
         <div class="fields">

@@ -4,10 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     dto::{DangerDto, GeneralDto, GeneralForm, SignatureDto},
-    server_fns::{
-        AddSignatureVersion, DeleteProject, SaveGeneral, SaveSignature, settings_danger_page, settings_general_page,
-        settings_signature_page,
-    },
+    server_fns::{self, AddSignatureVersion, DeleteProject, SaveGeneral, SaveSignature},
 };
 use crate::{
     features::common::ProjectRef,
@@ -26,26 +23,39 @@ use crate::{
 
 /// A settings page: heading, tabs and what stands below.
 pub fn settings_page(project: &ProjectRef, current: &'static str, body: AnyView) -> Page {
-    let list = [("general", "General"), ("signature", "Signature"), ("keys", "Keys"), ("danger", "Danger")]
-        .into_iter()
-        .map(|(path, word)| Tab::new(word, project.at(&format!("settings/{path}")), word == current))
-        .collect();
+    let list = [
+        ("general", "General"),
+        ("signature", "Signature"),
+        ("keys", "Keys"),
+        ("danger", "Danger"),
+    ]
+    .into_iter()
+    .map(|(path, word)| Tab::new(word, project.at(&format!("settings/{path}")), word == current))
+    .collect();
     let body = view! {
         {page_head("Settings".into_any(), nothing(), nothing())}
         {tabs(format!("Settings of {}", project.name), list)}
         {body}
     };
-    let crumbs = vec![Crumb::link("Settings", project.at("settings/general")), Crumb::here(current)];
-    Page::new(format!("{current} · Settings · {}", project.name), crumbs, body.into_any())
+    let crumbs = vec![
+        Crumb::link("Settings", project.at("settings/general")),
+        Crumb::here(current),
+    ];
+    Page::new(
+        format!("{current} · Settings · {}", project.name),
+        crumbs,
+        body.into_any(),
+    )
 }
 
 /// `/projects/{project}/settings/general`
 #[component]
 pub fn GeneralPage() -> impl IntoView {
-    load(settings_general_page, general_view)
+    load::<server_fns::SettingsGeneralPage, _>(general_view)
 }
 
 /// General settings.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn general_view(dto: GeneralDto) -> Page {
     let form = Form::of::<SaveGeneral>();
     let save = if dto.project.can_edit {
@@ -68,7 +78,11 @@ pub fn general_view(dto: GeneralDto) -> Page {
         </div>
         {save}
     };
-    settings_page(&dto.project, "General", form.view("stack-8 tight", body.into_any()))
+    settings_page(
+        &dto.project,
+        "General",
+        form.view("stack-8 tight", body.into_any()),
+    )
 }
 
 fn retries(form: Form, values: &GeneralForm) -> AnyView {
@@ -80,12 +94,17 @@ fn retries(form: Form, values: &GeneralForm) -> AnyView {
     let fields = view! {
         {choices("strategy", "Waits", &values.strategy, &kinds)}
         <div class="fields">
-            {Field::number(form, "duration", "First wait").value(&values.duration).suffix("seconds").help("1 to 86400.").view()}
-            {Field::number(form, "retry_count", "Attempts in all").value(&values.retry_count).help("1 to 100, the first one included.").view()}
+            {Field::number(form, "duration", "First wait").value(&values.duration).suffix("seconds").help("1 second to 30 days.").view()}
+            {Field::number(form, "retry_count", "Attempts in all").value(&values.retry_count).help("1 to 1000, the first one included.").view()}
         </div>
         {Field::text(form, "intervals", "Waits of the list").value(&values.intervals).optional().mono().width("w-l").placeholder("5, 30, 120, 600").help("Seconds, separated by commas. Used by List only.").view()}
     };
-    set("set-retry", "Retries", "What happens after a failed attempt. Deliveries already made keep their rule.", fields.into_any())
+    set(
+        "set-retry",
+        "Retries",
+        "What happens after a failed attempt. Deliveries already made keep their rule.",
+        fields.into_any(),
+    )
 }
 
 fn limits(form: Form, values: &GeneralForm) -> AnyView {
@@ -96,7 +115,12 @@ fn limits(form: Form, values: &GeneralForm) -> AnyView {
             {Field::number(form, "rate_limit_duration", "In").value(&values.rate_limit_duration).suffix("seconds").help("1 to 86400.").view()}
         </div>
     };
-    set("set-limit", "Limits", "What is over a rate waits; what is too large is refused with 413.", fields.into_any())
+    set(
+        "set-limit",
+        "Limits",
+        "What is over a rate waits; what is too large is refused with 413.",
+        fields.into_any(),
+    )
 }
 
 fn rules(values: &GeneralForm) -> AnyView {
@@ -106,16 +130,22 @@ fn rules(values: &GeneralForm) -> AnyView {
         {check("multiple_subscriptions", "Several subscriptions per endpoint", "", values.multiple_subscriptions)}
         {check("id_headers", "Send ids as headers", "X-Convoy-Event-ID and X-Convoy-EventDelivery-ID.", values.id_headers)}
     };
-    set("set-rules", "Rules", "For every endpoint of the project.", fields.into_any())
+    set(
+        "set-rules",
+        "Rules",
+        "For every endpoint of the project.",
+        fields.into_any(),
+    )
 }
 
 /// `/projects/{project}/settings/signature`
 #[component]
 pub fn SignaturePage() -> impl IntoView {
-    load(settings_signature_page, signature_view)
+    load::<server_fns::SettingsSignaturePage, _>(signature_view)
 }
 
 /// The signature in Convoy's format.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn signature_view(dto: SignatureDto) -> Page {
     let form = Form::of::<SaveSignature>();
     let save = if dto.project.can_edit {
@@ -157,7 +187,12 @@ fn versions(dto: &SignatureDto) -> AnyView {
         .collect();
     let list = table(Table {
         caption: "Versions of the signature, oldest first".to_owned(),
-        cols: vec![Col::text("Version"), Col::text("Hash"), Col::text("Text"), Col::number("Added")],
+        cols: vec![
+            Col::text("Version"),
+            Col::text("Hash"),
+            Col::text("Text"),
+            Col::number("Added"),
+        ],
         rows,
         sticky: false,
     });
@@ -176,20 +211,33 @@ fn versions(dto: &SignatureDto) -> AnyView {
     } else {
         nothing()
     };
-    panel("versions", "Versions".to_owned(), String::new(), nothing(), view! { {list}{add} }.into_any())
+    panel(
+        "versions",
+        "Versions".to_owned(),
+        String::new(),
+        nothing(),
+        view! { {list}{add} }.into_any(),
+    )
 }
 
 /// `/projects/{project}/settings/danger`
 #[component]
 pub fn DangerPage() -> impl IntoView {
-    load(settings_danger_page, danger_view)
+    load::<server_fns::SettingsDangerPage, _>(danger_view)
 }
 
 /// Deleting the project: what goes, what stays, the typed name.
 pub fn danger_view(dto: DangerDto) -> Page {
     if !dto.project.can_edit {
-        let body = plain_panel(view! { <p class="panel-body dim">"Only a project admin can delete this project."</p> }.into_any());
-        return settings_page(&dto.project, "Danger", view! { <div class="tight">{body}</div> }.into_any());
+        let body = plain_panel(
+            view! { <p class="panel-body dim">"Only a project admin can delete this project."</p> }
+                .into_any(),
+        );
+        return settings_page(
+            &dto.project,
+            "Danger",
+            view! { <div class="tight">{body}</div> }.into_any(),
+        );
     }
     let form = Form::of::<DeleteProject>();
     let lines = facts(vec![
@@ -197,7 +245,6 @@ pub fn danger_view(dto: DangerDto) -> Page {
         ("Subscriptions that go", dto.subscriptions.into_any()),
         ("Keys that stop working", dto.keys.into_any()),
         ("Waiting deliveries that are discarded", dto.waiting.into_any()),
-        ("Events that are no longer readable here", dto.events.into_any()),
     ]);
     let body = view! {
         {hidden("project", dto.project.id.clone())}
@@ -206,6 +253,16 @@ pub fn danger_view(dto: DangerDto) -> Page {
         {confirm(form, &dto.project.name, "Delete project".to_owned(), ("Keep project", dto.project.at("")))}
     };
     let body = view! { <div class="panel-body">{form.view("stack", body.into_any())}</div> }.into_any();
-    let delete = panel("delete", format!("Delete {}", dto.project.name), String::new(), nothing(), body);
-    settings_page(&dto.project, "Danger", view! { <div class="tight">{delete}</div> }.into_any())
+    let delete = panel(
+        "delete",
+        format!("Delete {}", dto.project.name),
+        String::new(),
+        nothing(),
+        body,
+    );
+    settings_page(
+        &dto.project,
+        "Danger",
+        view! { <div class="tight">{delete}</div> }.into_any(),
+    )
 }

@@ -1,19 +1,27 @@
 //! Server functions of the settings of a project.
 
-#![expect(missing_docs, reason = "the structs that `#[server]` makes have the arguments as fields")]
+#![expect(
+    missing_docs,
+    reason = "the structs that `#[server]` makes have the arguments as fields"
+)]
 
 use leptos::prelude::*;
 
-use super::dto::{DangerDto, GeneralDto, GeneralForm, KeyForm, KeysDto, SignatureDto, SignatureForm, VersionForm};
-use crate::{error::UiError, ui::load::Place};
+use super::dto::{
+    DangerDto, GeneralDto, GeneralForm, KeyForm, KeysDto, SignatureDto, SignatureForm, VersionForm,
+};
+use crate::{
+    error::UiError,
+    ui::{load::Place, packed::Packed},
+};
 
 /// What the general settings page shows.
 ///
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "settings_general_page")]
-pub async fn settings_general_page(place: Place) -> Result<GeneralDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn settings_general_page(place: Place) -> Result<Packed<GeneralDto>, UiError> {
+    crate::context::page(Box::pin(super::present::general(place))).await
 }
 
 /// Saves the general settings whose version is still `version`.
@@ -21,8 +29,8 @@ pub async fn settings_general_page(place: Place) -> Result<GeneralDto, UiError> 
 /// # Errors
 /// Names the refused fields, or a conflict.
 #[server(prefix = "/ui", endpoint = "save_general")]
-pub async fn save_general(project: String, version: u32, form: GeneralForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, version, form))
+pub async fn save_general(project: String, version: i64, form: GeneralForm) -> Result<(), UiError> {
+    crate::context::then_go(Box::pin(super::act::save_general(project, version, form))).await
 }
 
 /// What the signature page shows.
@@ -30,8 +38,8 @@ pub async fn save_general(project: String, version: u32, form: GeneralForm) -> R
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "settings_signature_page")]
-pub async fn settings_signature_page(place: Place) -> Result<SignatureDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn settings_signature_page(place: Place) -> Result<Packed<SignatureDto>, UiError> {
+    crate::context::page(Box::pin(super::present::signature(place))).await
 }
 
 /// Saves the names of the headers.
@@ -39,8 +47,8 @@ pub async fn settings_signature_page(place: Place) -> Result<SignatureDto, UiErr
 /// # Errors
 /// Names the refused fields, or a conflict.
 #[server(prefix = "/ui", endpoint = "save_signature")]
-pub async fn save_signature(project: String, version: u32, form: SignatureForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, version, form))
+pub async fn save_signature(project: String, version: i64, form: SignatureForm) -> Result<(), UiError> {
+    crate::context::then_go(Box::pin(super::act::save_signature(project, version, form))).await
 }
 
 /// Adds a version of the signature.
@@ -49,7 +57,7 @@ pub async fn save_signature(project: String, version: u32, form: SignatureForm) 
 /// Names the refused fields.
 #[server(prefix = "/ui", endpoint = "add_signature_version")]
 pub async fn add_signature_version(project: String, form: VersionForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, form))
+    crate::context::then_go(Box::pin(super::act::add_version(project, form))).await
 }
 
 /// What the page of keys shows, with a key that was just made.
@@ -57,8 +65,8 @@ pub async fn add_signature_version(project: String, form: VersionForm) -> Result
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "settings_keys_page")]
-pub async fn settings_keys_page(place: Place) -> Result<KeysDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn settings_keys_page(place: Place) -> Result<Packed<KeysDto>, UiError> {
+    crate::context::page(Box::pin(super::present::keys(place))).await
 }
 
 /// Makes a key, which the next page shows once.
@@ -67,7 +75,7 @@ pub async fn settings_keys_page(place: Place) -> Result<KeysDto, UiError> {
 /// Names the refused fields.
 #[server(prefix = "/ui", endpoint = "create_key")]
 pub async fn create_key(project: String, form: KeyForm) -> Result<(), UiError> {
-    crate::context::not_wired((project, form))
+    crate::context::then_go(Box::pin(super::act::create_key(project, form))).await
 }
 
 /// Ends a key at once.
@@ -76,7 +84,7 @@ pub async fn create_key(project: String, form: KeyForm) -> Result<(), UiError> {
 /// When the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "revoke_key")]
 pub async fn revoke_key(project: String, key: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, key))
+    crate::context::then_go(Box::pin(super::act::revoke_key(project, key))).await
 }
 
 /// What deleting the project would remove.
@@ -84,8 +92,8 @@ pub async fn revoke_key(project: String, key: String) -> Result<(), UiError> {
 /// # Errors
 /// When the project does not exist for the viewer or a store is away.
 #[server(prefix = "/ui", endpoint = "settings_danger_page")]
-pub async fn settings_danger_page(place: Place) -> Result<DangerDto, UiError> {
-    crate::context::not_wired(place)
+pub async fn settings_danger_page(place: Place) -> Result<Packed<DangerDto>, UiError> {
+    crate::context::page(Box::pin(super::present::danger(place))).await
 }
 
 /// Deletes the project, when `confirm` is its name.
@@ -94,5 +102,5 @@ pub async fn settings_danger_page(place: Place) -> Result<DangerDto, UiError> {
 /// When the typed name differs or the viewer may not change the project.
 #[server(prefix = "/ui", endpoint = "delete_project")]
 pub async fn delete_project(project: String, confirm: String) -> Result<(), UiError> {
-    crate::context::not_wired((project, confirm))
+    crate::context::then_go(Box::pin(super::act::delete_project(project, confirm))).await
 }

@@ -14,6 +14,8 @@ pub struct SubscriptionRow {
     pub id: String,
     /// Name.
     pub name: String,
+    /// Whether it takes anything.
+    pub enabled: bool,
     /// The endpoint.
     pub endpoint: NamedRef,
     /// Event types: `order.created, order.paid`, or `every type`.
@@ -75,6 +77,10 @@ pub struct SubscriptionDto {
     pub id: String,
     /// Name in store; empty for a new one.
     pub name: String,
+    /// Whether it takes anything.
+    pub enabled: bool,
+    /// Whether its event types have different filters, which this form would make one.
+    pub mixed: bool,
     /// Its values, or those that were just tested.
     pub form: SubscriptionForm,
     /// Endpoints to choose from.

@@ -4,13 +4,13 @@ use leptos::prelude::*;
 
 use super::{
     dto::{SubscriptionDto, SubscriptionForm, TestOutcome},
-    server_fns::{DeleteSubscription, SaveSubscription, subscription_page},
+    server_fns::{self, DeleteSubscription, SaveSubscription, SetSubscriptionEnabled},
 };
 use crate::ui::{
     bar::Crumb,
     confirm::confirm,
     field::{Field, set},
-    form::{Form, Tone, hidden, submit, submit_as},
+    form::{Form, Tone, button_form, hidden, submit, submit_as},
     icon::icon,
     load::{Page, load},
     panel::{callout, nothing, page_head, panel},
@@ -19,14 +19,19 @@ use crate::ui::{
 /// `/projects/{project}/subscriptions/new` and `/projects/{project}/subscriptions/{item}`
 #[component]
 pub fn SubscriptionPage() -> impl IntoView {
-    load(subscription_page, view)
+    load::<server_fns::SubscriptionPage, _>(view)
 }
 
 /// The form.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn view(dto: SubscriptionDto) -> Page {
     let new = dto.id.is_empty();
     let form = Form::of::<SaveSubscription>();
-    let heading = if new { "New subscription".to_owned() } else { dto.name.clone() };
+    let heading = if new {
+        "New subscription".to_owned()
+    } else {
+        dto.name.clone()
+    };
     let crumbs = vec![
         Crumb::link("Subscriptions", dto.project.at("subscriptions")),
         Crumb::here(if new { "New".to_owned() } else { dto.name.clone() }),
@@ -34,7 +39,11 @@ pub fn view(dto: SubscriptionDto) -> Page {
     let values = dto.form.clone();
     let outcome = dto.outcome.clone().map(outcome);
     let save = if dto.project.can_edit {
-        let word = if new { "Create subscription" } else { "Save subscription" };
+        let word = if new {
+            "Create subscription"
+        } else {
+            "Save subscription"
+        };
         view! { <div class="savebar">{submit(Tone::Primary, "", word)}<a class="btn" href=dto.project.at("subscriptions")>"Cancel"</a></div> }.into_any()
     } else {
         nothing()
@@ -49,24 +58,70 @@ pub fn view(dto: SubscriptionDto) -> Page {
         </div>
         {save}
     };
-    let danger = if new || !dto.project.can_edit { nothing() } else { danger(&dto) };
+    let switch = if new || !dto.project.can_edit {
+        nothing()
+    } else {
+        switch(&dto)
+    };
+    let mixed = dto.mixed.then(|| {
+        let text = "Its event types have different filters, set by the API. Saving this form gives all of them the filter below.";
+        callout("retry", "warn", "Several filters".to_owned(), text.into_any(), nothing())
+    });
+    let danger = if new || !dto.project.can_edit {
+        nothing()
+    } else {
+        danger(&dto)
+    };
     let body = view! {
-        {page_head(heading.clone().into_any(), nothing(), nothing())}
+        {page_head(heading.clone().into_any(), nothing(), switch)}
+        {mixed}
         {outcome}
         {form.view("stack-8 tight", rows.into_any())}
         {danger}
     };
-    Page::new(format!("{heading} · {}", dto.project.name), crumbs, body.into_any())
+    Page::new(
+        format!("{heading} · {}", dto.project.name),
+        crumbs,
+        body.into_any(),
+    )
+}
+
+/// The button that switches the subscription off, or on again.
+fn switch(dto: &SubscriptionDto) -> AnyView {
+    let (mark, word, enabled) = if dto.enabled {
+        ("paused", "Disable", "false")
+    } else {
+        ("success", "Enable", "true")
+    };
+    let fields = vec![
+        ("project", dto.project.id.clone()),
+        ("subscription", dto.id.clone()),
+        ("enabled", enabled.to_owned()),
+    ];
+    button_form(
+        Form::of::<SetSubscriptionEnabled>(),
+        fields,
+        submit(Tone::Plain, mark, word),
+    )
 }
 
 fn target(form: Form, values: &SubscriptionForm, dto: &SubscriptionDto) -> AnyView {
-    let endpoints = dto.endpoints.iter().map(|e| (e.id.clone(), e.name.clone())).collect();
+    let endpoints = dto
+        .endpoints
+        .iter()
+        .map(|e| (e.id.clone(), e.name.clone()))
+        .collect();
     let fields = view! {
         {Field::text(form, "name", "Name").value(&values.name).required().width("w-l").view()}
         {Field::choice(form, "endpoint_id", "Endpoint", endpoints).value(&values.endpoint_id).required().width("w-m").view()}
         {Field::area(form, "event_types", "Event types", 3).value(&values.event_types).mono().width("w-l").placeholder("order.created").help("One per line. Empty or * takes every type.").view()}
     };
-    set("set-target", "What goes where", "Events of these types reach this endpoint.", fields.into_any())
+    set(
+        "set-target",
+        "What goes where",
+        "Events of these types reach this endpoint.",
+        fields.into_any(),
+    )
 }
 
 fn filter(form: Form, values: &SubscriptionForm) -> AnyView {
@@ -83,7 +138,12 @@ fn filter(form: Form, values: &SubscriptionForm) -> AnyView {
             </div>
         </details>
     };
-    set("set-filter", "Filter", "All parts have to pass. Without a filter, every event of the types does.", fields.into_any())
+    set(
+        "set-filter",
+        "Filter",
+        "All parts have to pass. Without a filter, every event of the types does.",
+        fields.into_any(),
+    )
 }
 
 fn tester(form: Form, values: &SubscriptionForm) -> AnyView {
@@ -92,7 +152,12 @@ fn tester(form: Form, values: &SubscriptionForm) -> AnyView {
         {Field::area(form, "sample_headers", "Sample headers", 2).value(&values.sample_headers).optional().mono().view()}
         <div class="row">{submit_as("mode", "test", "verify", "Test filter")}<span class="help">"Saves nothing and sends nothing."</span></div>
     };
-    set("set-tester", "Try it", "Would an event like this one pass?", fields.into_any())
+    set(
+        "set-tester",
+        "Try it",
+        "Would an event like this one pass?",
+        fields.into_any(),
+    )
 }
 
 fn outcome(outcome: TestOutcome) -> AnyView {
@@ -105,7 +170,11 @@ fn outcome(outcome: TestOutcome) -> AnyView {
     let (state, mark, title) = if outcome.matched {
         ("success", "success", "The sample passes: it would be delivered")
     } else {
-        ("retry", "warn", "The sample does not pass: it would not be delivered")
+        (
+            "retry",
+            "warn",
+            "The sample does not pass: it would not be delivered",
+        )
     };
     view! { <div role="status">{callout(state, mark, title.to_owned(), list, nothing())}</div> }.into_any()
 }
@@ -119,5 +188,11 @@ fn danger(dto: &SubscriptionDto) -> AnyView {
         {confirm(form, &dto.name, "Delete subscription".to_owned(), ("", String::new()))}
     };
     let body = view! { <div class="panel-body">{form.view("stack", body.into_any())}</div> }.into_any();
-    panel("delete", format!("Delete {}", dto.name), String::new(), nothing(), body)
+    panel(
+        "delete",
+        format!("Delete {}", dto.name),
+        String::new(),
+        nothing(),
+        body,
+    )
 }
