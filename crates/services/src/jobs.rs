@@ -36,8 +36,11 @@ pub struct Job {
     pub every: TimeDelta,
     /// Runs that changed nothing are not worth a row.
     quiet: bool,
-    work: fn(&Services) -> Pin<Box<dyn Future<Output = Result<Value>> + Send + '_>>,
+    work: Work,
 }
+
+/// Does a job once and tells its typed counts.
+type Work = fn(&Services) -> Pin<Box<dyn Future<Output = Result<Value>> + Send + '_>>;
 
 /// Every job.
 pub const ALL: &[Job] = &[

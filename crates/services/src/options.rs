@@ -94,9 +94,9 @@ impl Default for Options {
             },
             partitions: PartitionOptions { days_ahead: 14 },
             sign_in: SignInOptions {
-                session_idle: Duration::from_secs(7 * 24 * 3600),
+                session_idle: Duration::from_hours(7 * 24),
                 failures_allowed: 10,
-                failure_window: Duration::from_secs(15 * 60),
+                failure_window: Duration::from_mins(15),
             },
         }
     }

@@ -106,7 +106,7 @@ impl Gateway {
         let settings = QueueWorkers {
             workers: 1,
             max_in_flight: 512,
-            visibility_timeout: Duration::from_secs(60),
+            visibility_timeout: Duration::from_mins(1),
             drain_limit: Duration::from_secs(5),
         };
         let (engine, services, stop) = (self.engine.clone(), Arc::clone(&self.services), self.stop.clone());

@@ -127,7 +127,7 @@ impl Receiver {
         };
         match tokio::time::timeout(Duration::from_secs(30), waiting).await {
             Ok(received) => received,
-            Err(_) => panic!("only {} of {count} requests came", self.received().len()),
+            Err(tokio::time::error::Elapsed { .. }) => panic!("only {} of {count} requests came", self.received().len()),
         }
     }
 }

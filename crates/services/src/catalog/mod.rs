@@ -30,7 +30,7 @@ use crate::options::DeliveryOptions;
 use crate::vault::Vault;
 
 /// How often versions are compared although no notification came.
-const COMPARE_EVERY: Duration = Duration::from_secs(60);
+const COMPARE_EVERY: Duration = Duration::from_mins(1);
 /// Pause before listening again after PostgreSQL went away.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 

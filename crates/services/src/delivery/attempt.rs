@@ -217,27 +217,22 @@ pub fn judge(attempted: &Attempted, number: i16, accepted_at: DateTime<Utc>, rul
         (Ok(_), _) if rules.at_most_once => None,
         _ => rules.retry.next_delay(number.max(0) as u32, rand::random()),
     };
-    match wait {
-        Some(wait) => {
-            let wait = wait.max(asked_wait(&attempted.outcome, ended, rules.longest_wait));
-            standing.state = DeliveryState::Retry;
-            standing.due_at = Some(ended + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX));
-            standing.ended_at = None;
-            standing.description = Some(reason);
-            standing.retry = serde_json::to_string(rules.retry).ok();
-            Verdict { standing, gave_up: false }
-        }
-        None => {
-            standing.state = DeliveryState::Failure;
-            standing.description = Some(match status {
-                Some(410) => "Endpoint is gone (410)".to_owned(),
-                _ if rules.at_most_once => reason,
-                _ => format!("Retry limit exceeded: {reason}"),
-            });
-            let gave_up = status == Some(410) || !rules.at_most_once;
-            Verdict { standing, gave_up }
-        }
+    standing.description = Some(reason);
+    if let Some(wait) = wait {
+        let wait = wait.max(asked_wait(&attempted.outcome, ended, rules.longest_wait));
+        standing.state = DeliveryState::Retry;
+        standing.due_at = Some(ended + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(30)));
+        standing.ended_at = None;
+        standing.retry = serde_json::to_string(rules.retry).ok();
+        return Verdict { standing, gave_up: false };
     }
+    standing.state = DeliveryState::Failure;
+    if status == Some(410) {
+        standing.description = Some("Endpoint is gone (410)".to_owned());
+    } else if !rules.at_most_once {
+        standing.description = standing.description.map(|reason| format!("Retry limit exceeded: {reason}"));
+    }
+    Verdict { standing, gave_up: status == Some(410) || !rules.at_most_once }
 }
 
 /// How long a receiver that is busy asked to be left alone.

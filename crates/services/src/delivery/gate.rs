@@ -19,7 +19,7 @@ const LEAST_PLACES: u32 = 2;
 /// Longest time to wait for a place in memory.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Shortest and longest time that a delivery without a place is put off.
-const PUT_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PUT_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// The gates of all endpoints.
 #[derive(Debug)]
@@ -112,14 +112,12 @@ impl Gate {
                 freed.await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(place) => Ok(place),
-            Err(_) => {
-                // Nobody got out for so long: the next ones need not find out for themselves.
-                self.slow_down_to(PATIENCE * self.places.load(Ordering::Relaxed));
-                Err(self.wait_outside())
-            }
+        if let Ok(place) = tokio::time::timeout(PATIENCE, waiting).await {
+            return Ok(place);
         }
+        // Nobody got out for so long: the next ones need not find out for themselves.
+        self.slow_down_to(PATIENCE * self.places.load(Ordering::Relaxed));
+        Err(self.wait_outside())
     }
 
     fn try_enter(self: &Arc<Self>) -> Option<Place> {

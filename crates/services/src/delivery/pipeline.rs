@@ -17,6 +17,7 @@ use domain::lifecycle::KeepDays;
 use domain::retry::RetryPolicy;
 use domain::state::{DeliveryState, EndpointState, EventState};
 use futures::future::join_all;
+use queue::Payload as _;
 use queue::payload::{AcceptedEvent, DueDelivery, Facts};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -69,17 +70,12 @@ impl Engine {
     pub async fn process(&self, event: AcceptedEvent, hand: Hand) -> Result<()> {
         let AcceptedEvent { mut facts, payload } = event;
         match hand {
-            Hand::First if facts.stored => {
-                if !self.take_stored(facts.id).await? {
-                    return Ok(());
-                }
-            }
+            Hand::First if facts.stored && !self.take_stored(facts.id).await? => return Ok(()),
             Hand::First | Hand::Claimed => {}
             Hand::Another => match self.look_up(facts.id).await? {
-                Stored::Ended => return Ok(()),
-                Stored::Waiting if self.take_stored(facts.id).await? => facts.stored = true,
-                Stored::Waiting => return Ok(()),
                 Stored::No => {}
+                Stored::Waiting if self.take_stored(facts.id).await? => facts.stored = true,
+                Stored::Waiting | Stored::Ended => return Ok(()),
             },
         }
         let Some(project) = self.services.catalog.project_at(facts.project, facts.catalog_version).await? else {
@@ -233,7 +229,6 @@ impl Engine {
         if due.is_empty() {
             return;
         }
-        use queue::codec::Payload as _;
         let entries = due.into_iter().map(|(at, id)| (at, DueDelivery(id).encode()));
         if let Err(error) = self.services.queues.deliveries.push_at_many(entries).await {
             tracing::debug!(%error, "later attempts are left to the sweeper");

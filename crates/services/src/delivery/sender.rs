@@ -29,7 +29,7 @@ use crate::options::DeliveryOptions;
 /// Longest time to make a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long an idle connection to a receiver is kept.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Sends requests to receivers. Cheap to clone.
 #[derive(Clone, Debug)]

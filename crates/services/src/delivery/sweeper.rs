@@ -21,7 +21,7 @@ use super::replay::target_of;
 use crate::error::Result;
 
 /// Pause between two looks when nothing was found.
-const EVERY: Duration = Duration::from_millis(1000);
+const EVERY: Duration = Duration::from_secs(1);
 /// Rows taken at once.
 const BATCH: usize = 500;
 /// How far behind its time something is before it counts as forgotten by the queue.
