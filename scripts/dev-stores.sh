@@ -97,7 +97,7 @@ pg_create() {
     --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >/dev/null ||
     die "initdb failed" "See the lines above; remove $PG_DIR and try again."
   as_store_user sh -c 'cat >>"$1"' - "$PG_DIR/data/postgresql.conf" <<'CONF'
-# Longhaul's private instance. Crash safety is on: tests rely on it.
+# Longhaul's private instance.
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
@@ -120,7 +120,7 @@ pg_start() {
   pg_running "$bin" && return
   if [ -z "$PG_PORT" ] || ! is_free "$PG_PORT"; then PG_PORT=$(free_port 15432); fi
   save_ports
-  as_store_user "$bin/pg_ctl" -D "$PG_DIR/data" -l "$PG_DIR/server.log" -o "-p $PG_PORT" -w -t 60 start >/dev/null ||
+  as_store_user "$bin/pg_ctl" -D "$PG_DIR/data" -l "$PG_DIR/server.log" -o "-p $PG_PORT -c fsync=${LONGHAUL_DEV_FSYNC:-on}" -w -t 60 start >/dev/null ||
     die "PostgreSQL did not start" "$(as_store_user tail -n 5 "$PG_DIR/server.log" 2>/dev/null)"
   export PGPASSWORD=$STORE_PASSWORD PGHOST=127.0.0.1 PGPORT=$PG_PORT PGUSER=longhaul
   "$bin/psql" -d longhaul -c '' >/dev/null 2>&1 || "$bin/createdb" longhaul
