@@ -35,13 +35,21 @@ configure() {
   export LEPTOS_SITE_ADDR LEPTOS_RELOAD_PORT LONGHAUL_SECRET_KEY LONGHAUL_DELIVERY_ALLOW_ADDRESSES
 }
 
-# First user, organisation, project and API key. The key is shown once, so the answer is kept.
+# First user, organisation, project and API key. The key is shown once, so the answer is kept; where it was
+# lost, or belongs to a database that is gone, another key is made.
 bootstrap() {
-  local answer
-  answer=$("$BIN" bootstrap --email "$EMAIL" --password "$(secret password 6)" --project demo --format json)
-  if [ ! -s "$DEV/bootstrap.json" ] || [ -n "$(printf '%s' "$answer" | json api_key)" ]; then
-    (umask 077 && printf '%s\n' "$answer" >"$DEV/bootstrap.json")
+  local answer kept=''
+  answer=$(bootstrap_with)
+  if [ -s "$DEV/bootstrap.json" ]; then kept=$(json project.uid <"$DEV/bootstrap.json"); fi
+  if [ -z "$(json api_key <<<"$answer")" ]; then
+    if [ "$kept" = "$(json project.uid <<<"$answer")" ]; then return; fi
+    answer=$(bootstrap_with --new-key)
   fi
+  (umask 077 && printf '%s\n' "$answer" >"$DEV/bootstrap.json")
+}
+
+bootstrap_with() {
+  LONGHAUL_BOOTSTRAP_PASSWORD=$(secret password 6) "$BIN" bootstrap --email "$EMAIL" --project demo --format json "$@"
 }
 
 # json PATH: a value of the JSON document on stdin, empty when it is not there.
@@ -49,12 +57,11 @@ json() {
   node -e 'let v = JSON.parse(require("fs").readFileSync(0)); for (const k of process.argv[1].split(".")) v = v?.[k]; console.log(v ?? "")' "$1"
 }
 
-# A receiver on this machine with an endpoint and a subscription, as soon as the binary brings it.
+# Receivers on this machine with endpoints, subscriptions and some traffic.
 demo() {
-  if "$BIN" --help | grep -qE '^ +demo\b'; then
-    "$BIN" demo >"$DEV/demo.log" 2>&1 </dev/null &
-    DEMO=$!
-  fi
+  DEMO_PORT=$(free_port 5010)
+  "$BIN" demo --port "$DEMO_PORT" >"$DEV/demo.log" 2>&1 </dev/null &
+  DEMO=$!
 }
 
 welcome() {
@@ -66,8 +73,10 @@ welcome() {
 
   Dashboard   http://$LEPTOS_SITE_ADDR
   Sign in     $EMAIL / $(secret password 6)
-  Receivers   on this machine are allowed here ($LONGHAUL_DELIVERY_ALLOW_ADDRESSES); the default refuses them
-  Send        curl -X POST http://$LEPTOS_SITE_ADDR/api/v1/projects/$project/events \\
+  Receivers   on this machine are allowed here ($LONGHAUL_DELIVERY_ALLOW_ADDRESSES); the default refuses them.
+              Two run on http://127.0.0.1:$DEMO_PORT, /ok and /shaky, and get an event now and then
+  API         http://$LEPTOS_SITE_ADDR/api/docs
+  Send        curl -X POST http://$LEPTOS_SITE_ADDR/api/v1/projects/$project/events/broadcast \\
                 -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
                 -d '{"event_type": "invoice.paid", "data": {"amount": 1200}}'
 

@@ -1,16 +1,16 @@
 // Every page of the dashboard, on a project that has something to show.
 import { call, delivery, endpoint, project, send, site } from "./site";
 
-/** A page: the name of its pictures, its address, and whether a visitor without a session sees it. */
+/** A page: the name of its pictures, and its address. */
 export interface Place {
   name: string;
   path: string;
-  open?: boolean;
 }
 
-/** Makes two projects, one full and one empty, and lists the pages of both. */
-export async function places(): Promise<Place[]> {
-  const full = await project("Checkout");
+/** Makes two projects, one full and one empty, and lists the pages of both. `suffix` keeps their
+ * names apart from those of an earlier call. */
+export async function places(suffix: string): Promise<Place[]> {
+  const full = await project(`Checkout${suffix}`);
   const strategy = { type: "linear", duration: 1, retry_count: 2 };
   await call(full, "PUT", "", { name: full.name, config: { strategy, multiple_endpoint_subscriptions: true } });
   const at = (name: string) => `${site().receiver}/${name}`;
@@ -26,7 +26,9 @@ export async function places(): Promise<Place[]> {
   const types = ["order.created", "payment.captured", "shipment.updated", "customer.updated"];
   const events: string[] = [];
   for (let n = 0; n < 24; n++) {
-    events.push(await send(full, warehouse.uid, types[n % 4], { order: { id: `ord_${n}`, lines: [{ sku: "A-17", count: 2 }] }, amount: { value: 1200 + 35 * n, currency: "EUR" }, paid: true }));
+    const order = { id: `ord_${n}`, lines: [{ sku: "A-17", count: 2 }] };
+    const data = { order, amount: { value: 1200 + 35 * n, currency: "EUR" }, paid: true };
+    events.push(await send(full, warehouse.uid, types[n % 4], data));
   }
   const failing = await send(full, billing.uid, "invoice.finalised", { invoice: "inv_7", total: 99.5, note: null });
   const held = await send(full, paused.uid, "page.viewed", { page: "/cart" });
@@ -34,10 +36,10 @@ export async function places(): Promise<Place[]> {
   const failed = await delivery(full, failing, "Failure");
   await delivery(full, held, "Scheduled");
   const [subscription] = (await call(full, "GET", "/subscriptions")).content;
-  const empty = await project("Returns");
+  const empty = await project(`Returns${suffix}`);
   const of = (at: { id: string }, rest: string) => `/projects/${at.id}${rest}`;
   return [
-    { name: "login", path: "/login", open: true },
+    { name: "login", path: "/login" },
     { name: "projects", path: "/" },
     { name: "project-new", path: "/projects/new" },
     { name: "overview", path: of(full, "") },

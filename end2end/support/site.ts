@@ -39,11 +39,24 @@ export interface Project {
   key: string;
 }
 
-/** Makes a project of this name, or finds it; only a new one has a key. */
+/** Makes a project of this name, or finds it, with a key that the gateway knows. */
 export async function project(name: string): Promise<Project> {
   const args = ["bootstrap", "--email", EMAIL, "--password", PASSWORD, "--project", name, "--new-key", "--format", "json"];
   const made = JSON.parse(await longhaul(site(), ...args));
-  return { id: made.project.uid, name: made.project.name, key: made.api_key };
+  const found = { id: made.project.uid, name: made.project.name, key: made.api_key };
+  // The command is another process: the gateway is told a moment later.
+  await eventually(`the key of ${name} is known`, () => call(found, "GET", "").catch(() => undefined));
+  return found;
+}
+
+/** Looks again and again until something is found. */
+async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 300; tries++) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((again) => setTimeout(again, 100));
+  }
+  throw new Error(`${what}: not in time`);
 }
 
 /** Calls the API of a project; fails on refusals. */
@@ -73,12 +86,10 @@ export async function send(at: Project, to: string, type: string, data: unknown)
 
 /** Waits until an event's only delivery stands in a state, and returns it. */
 export async function delivery(at: Project, event: string, state: string): Promise<any> {
-  for (let tries = 0; tries < 300; tries++) {
+  return eventually(`a delivery of ${event} stands in ${state}`, async () => {
     const found = (await call(at, "GET", `/eventdeliveries?eventId=${event}`)).content;
-    if (found.length === 1 && found[0].status === state) return found[0];
-    await new Promise((again) => setTimeout(again, 100));
-  }
-  throw new Error(`no delivery of ${event} comes to stand in ${state}`);
+    return found.length === 1 && found[0].status === state ? found[0] : undefined;
+  });
 }
 
 /** A request that the receiver got. */

@@ -4,8 +4,6 @@ import { type BrowserContext, expect, type Page, test as base } from "@playwrigh
 import { EMAIL, PASSWORD, type Project, project, site } from "./site";
 
 interface Fixtures {
-  /** Whether the test sends forms that are refused: the browser reports each such answer. */
-  refusals: boolean;
   /** Whether the browser is signed in from the start. */
   signedIn: boolean;
   /** Whether pages run their script. */
@@ -40,7 +38,6 @@ export async function useSession(context: BrowserContext, value: string): Promis
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
   session: [async ({}, use) => use(await signIn()), { scope: "worker" }],
-  refusals: [false, { option: true }],
   signedIn: [true, { option: true }],
   baseURL: async ({}, use) => use(site().url),
   script: async ({ javaScriptEnabled }, use) => use(javaScriptEnabled ?? true),
@@ -51,9 +48,9 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   },
   own: async ({}, use, info) => use(await project(`${info.titlePath.slice(1).join(" ")} ${info.project.name}`.slice(-60))),
   complaints: [
-    async ({ page, refusals }, use) => {
+    async ({ page, script }, use) => {
       const complaints: string[] = [];
-      listen(page, complaints, refusals);
+      listen(page, complaints, script);
       await use(complaints);
       expect(complaints, "the browser complained").toEqual([]);
     },
@@ -63,13 +60,12 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 
 export { expect };
 
-function listen(page: Page, complaints: string[], refusals: boolean): void {
+function listen(page: Page, complaints: string[], script: boolean): void {
   page.on("pageerror", (error) => complaints.push(`page error: ${error.message}`));
   page.on("console", (message) => {
     if (message.type() !== "error" && message.type() !== "warning") return;
-    // Chromium reports every 4xx that a script gets. That is how a refused form arrives.
-    const refused = message.location().url.includes("/ui/") && /status of 4\d\d/.test(message.text());
-    if (refusals && refused) return;
+    // What the script would have used stays unused without it.
+    if (!script && message.text().includes("was preloaded using link preload but not used")) return;
     complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
   });
   page.on("response", (answer) => {

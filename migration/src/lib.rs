@@ -3,7 +3,10 @@
 //! Every step is SQL, because partitioned tables, partial indexes and triggers are. A step never
 //! imports an entity: entities follow the latest schema, steps stay as they were.
 
-#![expect(elided_lifetimes_in_paths, reason = "async_trait compares lifetimes with the trait's own spelling")]
+#![expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait compares lifetimes with the trait's own spelling"
+)]
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -34,9 +37,11 @@ steps![m0001_identity, m0002_routing, m0003_hot_tables, m0004_work];
 /// A number that changes with the SQL of any step: names a database that holds this schema.
 pub fn fingerprint() -> u64 {
     // FNV-1a: the same on every machine and with every compiler.
-    UP.iter().flat_map(|sql| sql.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    UP.iter()
+        .flat_map(|sql| sql.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 /// Declares a step that runs the SQL of two files.
@@ -59,12 +64,20 @@ macro_rules! sql_step {
         #[async_trait::async_trait]
         impl MigrationTrait for Migration {
             async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-                manager.get_connection().execute_unprepared(UP).await.map(|_| ())
+                manager
+                    .get_connection()
+                    .execute_unprepared(UP)
+                    .await
+                    .map(|_| ())
             }
 
             async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
                 let sql = include_str!(concat!("sql/", $name, ".down.sql"));
-                manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+                manager
+                    .get_connection()
+                    .execute_unprepared(sql)
+                    .await
+                    .map(|_| ())
             }
         }
     };

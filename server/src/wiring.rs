@@ -8,12 +8,12 @@ use db::pool::DbOptions;
 use domain::clock::{Clock, DevClock, SystemClock};
 use queue::{Redis, RedisOptions};
 use secrecy::ExposeSecret;
+use services::Services;
 use services::options::{
     DeliveryOptions, Durability, IngestOptions, Options, PartitionOptions, SignInOptions,
 };
 use services::queues::{QueueSettings, Queues};
 use services::vault::Vault;
-use services::Services;
 use worker::queues::QueueWorkers;
 
 use crate::config::{self, Config};
@@ -23,7 +23,11 @@ const FIRST_ATTEMPT_GRACE: Duration = Duration::from_millis(20);
 
 /// The clock of this process.
 pub fn clock(config: &Config) -> Arc<dyn Clock> {
-    if config.dev.clock { Arc::new(DevClock::default()) } else { Arc::new(SystemClock) }
+    if config.dev.clock {
+        Arc::new(DevClock::default())
+    } else {
+        Arc::new(SystemClock)
+    }
 }
 
 /// The database. It may be away.
@@ -64,20 +68,34 @@ pub fn services(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Se
         max_len: (config.queue.max_len > 0).then_some(config.queue.max_len),
         dead_limit: config.queue.dead_max,
         wait_replicas: config.ingest.wait_replicas,
+        wait_timeout: config.ingest.wait_timeout,
         ..QueueSettings::default()
     };
     let queues = Queues::open(&redis(config)?, &settings, &clock)?;
-    Ok(Arc::new(Services::new(database(config)?, queues, clock, Vault::new(&key), options(config))))
+    Ok(Arc::new(Services::new(
+        database(config)?,
+        queues,
+        clock,
+        Vault::new(&key),
+        options(config),
+    )))
 }
 
 /// How queue entries are handled.
 pub fn queue_workers(config: &Config) -> QueueWorkers {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     QueueWorkers {
-        workers: std::thread::available_parallelism().map_or(1, usize::from).min(4),
-        max_in_flight: config.queue.max_in_flight,
+        workers,
+        max_in_flight: share_of(config.queue.max_in_flight, workers),
         visibility_timeout: config.queue.visibility_timeout,
         drain_limit: config.shutdown.grace,
     }
+}
+
+/// What one worker may hold so that the process keeps to `max_in_flight`: `workers` on the queue of
+/// events, and one on the queue of deliveries. At least one entry each.
+fn share_of(max_in_flight: usize, workers: usize) -> usize {
+    (max_in_flight / (workers + 1)).max(1)
 }
 
 fn options(config: &Config) -> Options {
@@ -102,11 +120,30 @@ fn options(config: &Config) -> Options {
             user_agent: config.delivery.user_agent(env!("CARGO_PKG_VERSION")),
             first_attempt_grace: FIRST_ATTEMPT_GRACE,
         },
-        partitions: PartitionOptions { days_ahead: config.partitions.days_ahead as u16 },
+        partitions: PartitionOptions {
+            days_ahead: config.partitions.days_ahead as u16,
+        },
         sign_in: SignInOptions {
             session_idle: config.security.session_lifetime,
             failures_allowed: config.security.signin_attempts,
             failure_window: config.security.signin_window,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_workers_together_hold_what_the_process_may_hold() {
+        for workers in 1..=4 {
+            let held = share_of(1_000, workers) * (workers + 1);
+            assert!(
+                held <= 1_000 && held > 1_000 - (workers + 1),
+                "{workers} workers hold {held}"
+            );
+        }
+        assert_eq!(share_of(1, 4), 1);
     }
 }

@@ -58,23 +58,35 @@ pub fn kept_until(accepted_at: DateTime<Utc>, keep: KeepDays, now: DateTime<Utc>
 
 /// A retry rule: `Exponential from 10 s, 5 attempts`.
 pub fn retry(policy: &RetryPolicy) -> String {
-    let wait = |seconds: u32| format::duration_ms(u64::from(seconds) * 1000);
     match policy {
         RetryPolicy::Linear {
             interval_seconds,
             limit,
         } => {
-            format!("Every {}, {}", wait(*interval_seconds), attempts(*limit))
+            format!("Every {}, {}", seconds(*interval_seconds), attempts(*limit))
         }
         RetryPolicy::Exponential {
             base_seconds, limit, ..
         } => {
-            format!("Exponential from {}, {}", wait(*base_seconds), attempts(*limit))
+            format!(
+                "Exponential from {}, {}",
+                seconds(*base_seconds),
+                attempts(*limit)
+            )
         }
-        RetryPolicy::List { seconds } => {
-            let waits = seconds.iter().map(|s| wait(*s)).collect::<Vec<_>>().join(", ");
+        RetryPolicy::List { seconds: list } => {
+            let waits = list.iter().map(|s| seconds(*s)).collect::<Vec<_>>().join(", ");
             format!("After {waits}")
         }
+    }
+}
+
+/// A configured duration: `5 s`, `1 min 40 s`.
+pub fn seconds(n: u32) -> String {
+    if n < 60 {
+        format!("{n}{NBSP}s")
+    } else {
+        format::duration_ms(u64::from(n) * 1000)
     }
 }
 
@@ -237,7 +249,7 @@ mod tests {
         };
         assert_eq!(plain(&retry(&linear)), "Every 1 min 40 s, 10 attempts");
         let list = RetryPolicy::List { seconds: vec![5, 60] };
-        assert_eq!(plain(&retry(&list)), "After 5.00 s, 1 min");
+        assert_eq!(plain(&retry(&list)), "After 5 s, 1 min");
     }
 
     #[test]

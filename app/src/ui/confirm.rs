@@ -16,13 +16,12 @@ pub fn confirm(form: Form, name: &str, button: String, keep: (&'static str, Stri
     } else {
         view! { <a class="btn" href=keep_href>{keep_text}</a> }.into_any()
     };
-    let typed = Field::text(form, "confirm", "Type the name to confirm")
+    let typed = Field::text(form, "confirm", format!("Type “{name}” to confirm"))
         .flat()
         .mono()
         .width("w-m")
         .required()
         .pattern(pattern_of(name))
-        .help(format!("The name is {name}"))
         .view();
     view! {
         <div class="confirm">

@@ -17,7 +17,7 @@ enum Control {
 pub struct Field {
     form: Form,
     name: &'static str,
-    label: &'static str,
+    label: String,
     control: Control,
     value: String,
     help: String,
@@ -34,11 +34,11 @@ pub struct Field {
 
 impl Field {
     /// A line of text called `name`, sent as `form[name]`.
-    pub fn text(form: Form, name: &'static str, label: &'static str) -> Self {
+    pub fn text(form: Form, name: &'static str, label: impl Into<String>) -> Self {
         Self {
             form,
             name,
-            label,
+            label: label.into(),
             control: Control::Input("text"),
             value: String::new(),
             help: String::new(),
@@ -55,7 +55,7 @@ impl Field {
     }
 
     /// An address.
-    pub fn url(form: Form, name: &'static str, label: &'static str) -> Self {
+    pub fn url(form: Form, name: &'static str, label: impl Into<String>) -> Self {
         Self {
             control: Control::Input("url"),
             ..Self::text(form, name, label)
@@ -63,7 +63,7 @@ impl Field {
     }
 
     /// An email address.
-    pub fn email(form: Form, name: &'static str, label: &'static str) -> Self {
+    pub fn email(form: Form, name: &'static str, label: impl Into<String>) -> Self {
         Self {
             control: Control::Input("email"),
             ..Self::text(form, name, label)
@@ -71,7 +71,7 @@ impl Field {
     }
 
     /// A secret.
-    pub fn password(form: Form, name: &'static str, label: &'static str) -> Self {
+    pub fn password(form: Form, name: &'static str, label: impl Into<String>) -> Self {
         Self {
             control: Control::Input("password"),
             ..Self::text(form, name, label)
@@ -79,7 +79,7 @@ impl Field {
     }
 
     /// A whole number.
-    pub fn number(form: Form, name: &'static str, label: &'static str) -> Self {
+    pub fn number(form: Form, name: &'static str, label: impl Into<String>) -> Self {
         Self {
             control: Control::Input("number"),
             width: "w-num",
@@ -88,7 +88,7 @@ impl Field {
     }
 
     /// Several lines.
-    pub fn area(form: Form, name: &'static str, label: &'static str, rows: u8) -> Self {
+    pub fn area(form: Form, name: &'static str, label: impl Into<String>, rows: u8) -> Self {
         Self {
             control: Control::Area(rows),
             ..Self::text(form, name, label)
@@ -99,7 +99,7 @@ impl Field {
     pub fn choice(
         form: Form,
         name: &'static str,
-        label: &'static str,
+        label: impl Into<String>,
         options: Vec<(String, String)>,
     ) -> Self {
         Self {
@@ -195,7 +195,7 @@ impl Field {
     /// The field.
     pub fn view(self) -> AnyView {
         let id = self.form.field_id(self.name);
-        let label = self.label;
+        let label = self.label.clone();
         let optional = self
             .optional
             .then(|| view! { " "<span class="opt">"optional"</span> });

@@ -85,7 +85,10 @@ pub async fn create(
 /// # Errors
 /// As every statement.
 pub async fn find(db: &Db, id: BatchId) -> Result<Option<Batch>, DbError> {
-    let row = sqlx::query("SELECT * FROM batches WHERE id = $1").bind(id.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query("SELECT * FROM batches WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(db.pool())
+        .await?;
     Ok(row.as_ref().map(from_row).transpose()?)
 }
 

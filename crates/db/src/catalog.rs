@@ -143,7 +143,9 @@ pub struct Rows {
 pub async fn load(db: &Db, projects: Option<&[ProjectId]>) -> Result<Rows, DbError> {
     let only: Option<Vec<Uuid>> = projects.map(|ids| ids.iter().map(|id| id.0).collect());
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *txn).await?;
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        .execute(&mut *txn)
+        .await?;
     let mut read = async |sql: &'static str| sqlx::query(sql).bind(only.clone()).fetch_all(&mut *txn).await;
     let projects = read(
         "SELECT id, organisation_id, name, config, keep_days, catalog_version FROM projects \
@@ -191,7 +193,10 @@ pub async fn versions(db: &Db) -> Result<Vec<(ProjectId, i64)>, DbError> {
     let rows = sqlx::query("SELECT id, catalog_version FROM projects WHERE deleted_at IS NULL")
         .fetch_all(db.pool())
         .await?;
-    Ok(rows.iter().map(|r| Ok((ProjectId(r.try_get(0)?), r.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?)
+    Ok(rows
+        .iter()
+        .map(|r| Ok((ProjectId(r.try_get(0)?), r.try_get(1)?)))
+        .collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// Hears which projects change.

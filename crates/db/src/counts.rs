@@ -43,7 +43,9 @@ pub async fn hourly(
     .await?;
     let mut counts = Vec::with_capacity(rows.len());
     for row in rows {
-        let Some(metric) = Metric::from_code(row.try_get("metric")?) else { continue };
+        let Some(metric) = Metric::from_code(row.try_get("metric")?) else {
+            continue;
+        };
         counts.push(Count {
             hour: row.try_get("hour")?,
             project: ProjectId(row.try_get("project_id")?),
@@ -76,5 +78,8 @@ pub async fn accepted_daily(
     .bind(Metric::Accepted.code())
     .fetch_all(db.pool())
     .await?;
-    Ok(rows.iter().map(|r| Ok((r.try_get("day")?, r.try_get("n")?))).collect::<Result<_, sqlx::Error>>()?)
+    Ok(rows
+        .iter()
+        .map(|r| Ok((r.try_get("day")?, r.try_get("n")?)))
+        .collect::<Result<_, sqlx::Error>>()?)
 }

@@ -75,7 +75,9 @@ fn from_row(row: &PgRow) -> Result<Delivery, sqlx::Error> {
         project_id: ProjectId(row.try_get("project_id")?),
         event_id: EventId(row.try_get("event_id")?),
         endpoint_id: EndpointId(row.try_get("endpoint_id")?),
-        subscription_id: row.try_get::<Option<Uuid>, _>("subscription_id")?.map(SubscriptionId),
+        subscription_id: row
+            .try_get::<Option<Uuid>, _>("subscription_id")?
+            .map(SubscriptionId),
         event_type: row.try_get("event_type")?,
         state: DeliveryState::from_code(row.try_get("state")?).unwrap_or(DeliveryState::Failure),
         due_at: row.try_get("due_at")?,
@@ -115,7 +117,9 @@ pub async fn lease(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<Leased>, DbError> {
-    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(Vec::new());
+    };
     let sql = format!(
         "WITH d AS (UPDATE event_deliveries d SET state = 1, due_at = $4 \
                     FROM unnest($1::uuid[], $2::timestamptz[]) AS n(id, accepted_at) \
@@ -199,7 +203,11 @@ pub async fn of_event(db: &Db, event: EventId) -> Result<Vec<Delivery>, DbError>
 /// As every statement.
 pub async fn find(db: &Db, id: DeliveryId) -> Result<Option<Delivery>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM event_deliveries d WHERE d.id = $1 AND d.accepted_at = $2");
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(id.instant()).fetch_optional(db.pool()).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(id.0)
+        .bind(id.instant())
+        .fetch_optional(db.pool())
+        .await?;
     Ok(row.as_ref().map(from_row).transpose()?)
 }
 
@@ -240,7 +248,11 @@ impl DeliveryFilter {
         if !self.ids.is_empty() {
             let ids: Vec<Uuid> = self.ids.iter().map(|id| id.0).collect();
             let days: Vec<DateTime<Utc>> = self.ids.iter().map(|id| id.instant()).collect();
-            sql.push(" AND d.id = ANY(").push_bind(ids).push(") AND d.accepted_at = ANY(").push_bind(days).push(")");
+            sql.push(" AND d.id = ANY(")
+                .push_bind(ids)
+                .push(") AND d.accepted_at = ANY(")
+                .push_bind(days)
+                .push(")");
         }
         if !self.endpoints.is_empty() {
             let ids: Vec<Uuid> = self.endpoints.iter().map(|id| id.0).collect();
@@ -250,7 +262,10 @@ impl DeliveryFilter {
             let (low, high) = bounds_of_millisecond(event.instant());
             sql.push(" AND d.event_id = ").push_bind(event.0);
             sql.push(" AND d.accepted_at = ").push_bind(event.instant());
-            sql.push(" AND d.id BETWEEN ").push_bind(low).push(" AND ").push_bind(high);
+            sql.push(" AND d.id BETWEEN ")
+                .push_bind(low)
+                .push(" AND ")
+                .push_bind(high);
         }
         if let Some(subscription) = self.subscription_id {
             sql.push(" AND d.subscription_id = ").push_bind(subscription.0);
@@ -271,7 +286,12 @@ impl DeliveryFilter {
         if self.states.is_empty() {
             return;
         }
-        let codes = self.states.iter().map(|s| s.code().to_string()).collect::<Vec<_>>().join(", ");
+        let codes = self
+            .states
+            .iter()
+            .map(|s| s.code().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
         sql.push(format!(" AND d.state IN ({codes})"));
         if self.states.iter().all(|s| !s.is_final()) {
             sql.push(" AND d.due_at IS NOT NULL");
@@ -293,10 +313,17 @@ pub async fn list(
     filter.apply(&mut sql, project);
     Window::of(request).apply(&mut sql, "d");
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
+    sqlx::query("SET LOCAL statement_timeout = '5s'")
+        .execute(&mut *txn)
+        .await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    Ok(Page::cut(request, from_rows(&rows)?, request.cursor.is_some(), |row| row.id.0))
+    Ok(Page::cut(
+        request,
+        from_rows(&rows)?,
+        request.cursor.is_some(),
+        |row| row.id.0,
+    ))
 }
 
 /// How many deliveries match, counted up to `limit`.
@@ -308,7 +335,9 @@ pub async fn count(db: &Db, project: ProjectId, filter: &DeliveryFilter, limit: 
     filter.apply(&mut sql, project);
     sql.push(" LIMIT ").push_bind(limit).push(") rows");
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
+    sqlx::query("SET LOCAL statement_timeout = '5s'")
+        .execute(&mut *txn)
+        .await?;
     let n: i64 = sql.build_query_scalar().fetch_one(&mut *txn).await?;
     txn.commit().await?;
     Ok(n)
@@ -344,7 +373,9 @@ pub async fn reschedule(
     states: &[DeliveryState],
     due_at: DateTime<Utc>,
 ) -> Result<Vec<DeliveryId>, DbError> {
-    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(Vec::new());
+    };
     let ids: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE event_deliveries d SET state = 0, due_at = $4, ended_at = NULL, description = NULL \
          WHERE d.id = ANY($1) AND d.accepted_at BETWEEN $5 AND $6 AND d.project_id = $2 AND d.state = ANY($3) \

@@ -42,11 +42,13 @@ impl From<sqlx::Error> for DbError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(Box::new(error)),
             sqlx::Error::Database(e) => match e.code().as_deref() {
-                Some("23505") => {
-                    Self::Duplicate { constraint: e.constraint().unwrap_or_default().to_owned() }
-                }
+                Some("23505") => Self::Duplicate {
+                    constraint: e.constraint().unwrap_or_default().to_owned(),
+                },
                 Some("57014") => Self::Timeout,
-                Some("23514") if e.constraint().is_none() && e.message().contains("no partition") => Self::NoLeaf,
+                Some("23514") if e.constraint().is_none() && e.message().contains("no partition") => {
+                    Self::NoLeaf
+                }
                 // Connection trouble, resources, shutdown and start-up, serialization, lock timeouts.
                 Some(code)
                     if code.starts_with("08")

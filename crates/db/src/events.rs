@@ -82,7 +82,11 @@ fn from_rows(rows: &[PgRow]) -> Result<Vec<Event>, DbError> {
 /// As every statement.
 pub async fn find(db: &Db, id: EventId) -> Result<Option<Event>, DbError> {
     let sql = format!("SELECT {COLUMNS}, e.payload FROM events e WHERE e.id = $1 AND e.accepted_at = $2");
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.0).bind(id.instant()).fetch_optional(db.pool()).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(id.0)
+        .bind(id.instant())
+        .fetch_optional(db.pool())
+        .await?;
     Ok(row.as_ref().map(from_row).transpose()?)
 }
 
@@ -97,7 +101,9 @@ pub async fn claim(
     before: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<Event>, DbError> {
-    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(Vec::new());
+    };
     let sql = format!(
         "UPDATE events e SET due_at = $2, state = 1 \
          WHERE e.id = ANY($3) AND e.accepted_at BETWEEN $4 AND $5 AND e.due_at < $1 RETURNING {COLUMNS}, e.payload"
@@ -137,11 +143,12 @@ pub async fn take(db: &Db, id: EventId, now: DateTime<Utc>, until: DateTime<Utc>
 /// # Errors
 /// As every statement.
 pub async fn overdue(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<Vec<EventId>, DbError> {
-    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM events WHERE due_at < $1 ORDER BY due_at LIMIT $2")
-        .bind(before)
-        .bind(limit)
-        .fetch_all(db.pool())
-        .await?;
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM events WHERE due_at < $1 ORDER BY due_at LIMIT $2")
+            .bind(before)
+            .bind(limit)
+            .fetch_all(db.pool())
+            .await?;
     Ok(ids.into_iter().map(EventId).collect())
 }
 
@@ -206,14 +213,24 @@ impl EventFilter {
             sql.push(" AND e.state = ANY(").push_bind(codes).push(")");
         }
         if let Some(query) = self.query.as_deref().filter(|q| !q.is_empty()) {
-            let pattern = format!("%{}%", query.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-            sql.push(" AND (e.id::text LIKE ").push_bind(format!("{}%", query.to_lowercase().replace(['%', '_', '\\'], "")));
+            let pattern = format!(
+                "%{}%",
+                query
+                    .replace('\\', "\\\\")
+                    .replace('%', "\\%")
+                    .replace('_', "\\_")
+            );
+            sql.push(" AND (e.id::text LIKE ")
+                .push_bind(format!("{}%", query.to_lowercase().replace(['%', '_', '\\'], "")));
             sql.push(" OR e.event_type ILIKE ").push_bind(pattern.clone());
-            sql.push(" OR e.idempotency_key ILIKE ").push_bind(pattern.clone());
+            sql.push(" OR e.idempotency_key ILIKE ")
+                .push_bind(pattern.clone());
             sql.push(" OR e.payload ILIKE ").push_bind(pattern).push(")");
         }
         if let Some(body) = &self.body {
-            sql.push(" AND payload_contains(e.payload, ").push_bind(body.clone()).push(")");
+            sql.push(" AND payload_contains(e.payload, ")
+                .push_bind(body.clone())
+                .push(")");
         }
     }
 }
@@ -234,10 +251,17 @@ pub async fn list(
     filter.apply(&mut sql, project);
     Window::of(request).apply(&mut sql, "e");
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
+    sqlx::query("SET LOCAL statement_timeout = '5s'")
+        .execute(&mut *txn)
+        .await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    Ok(Page::cut(request, from_rows(&rows)?, request.cursor.is_some(), |row| row.id.0))
+    Ok(Page::cut(
+        request,
+        from_rows(&rows)?,
+        request.cursor.is_some(),
+        |row| row.id.0,
+    ))
 }
 
 /// How many events match, counted up to `limit`.
@@ -249,7 +273,9 @@ pub async fn count(db: &Db, project: ProjectId, filter: &EventFilter, limit: i64
     filter.apply(&mut sql, project);
     sql.push(" LIMIT ").push_bind(limit).push(") rows");
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SET LOCAL statement_timeout = '5s'").execute(&mut *txn).await?;
+    sqlx::query("SET LOCAL statement_timeout = '5s'")
+        .execute(&mut *txn)
+        .await?;
     let n: i64 = sql.build_query_scalar().fetch_one(&mut *txn).await?;
     txn.commit().await?;
     Ok(n)

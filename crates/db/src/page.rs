@@ -31,7 +31,12 @@ impl Window {
 
     /// Up to `limit` rows behind `after`, smallest id first.
     pub(crate) fn behind(after: Option<Uuid>, limit: usize) -> Self {
-        Self { down: false, from: after, inclusive: false, limit }
+        Self {
+            down: false,
+            from: after,
+            inclusive: false,
+            limit,
+        }
     }
 
     /// Adds the condition, the order and the limit for rows of `alias`, whose table has `id` and
@@ -40,12 +45,15 @@ impl Window {
         let (compare, order) = if self.down { ("<", "DESC") } else { (">", "ASC") };
         if let Some(from) = self.from {
             let equal = if self.inclusive { "=" } else { "" };
-            sql.push(format!(" AND {alias}.id {compare}{equal} ")).push_bind(from);
+            sql.push(format!(" AND {alias}.id {compare}{equal} "))
+                .push_bind(from);
             if let Some(instant) = instant_of(from) {
-                sql.push(format!(" AND {alias}.accepted_at {compare}= ")).push_bind(instant);
+                sql.push(format!(" AND {alias}.accepted_at {compare}= "))
+                    .push_bind(instant);
             }
         }
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        sql.push(format!(" ORDER BY {alias}.id {order} LIMIT ")).push_bind(limit);
+        sql.push(format!(" ORDER BY {alias}.id {order} LIMIT "))
+            .push_bind(limit);
     }
 }

@@ -30,8 +30,9 @@ pub struct Made {
 /// # Errors
 /// As every statement.
 pub async fn classes(db: &Db) -> Result<Vec<KeepDays>, DbError> {
-    let days: Vec<i16> =
-        sqlx::query_scalar("SELECT keep_days FROM keep_classes ORDER BY 1").fetch_all(db.pool()).await?;
+    let days: Vec<i16> = sqlx::query_scalar("SELECT keep_days FROM keep_classes ORDER BY 1")
+        .fetch_all(db.pool())
+        .await?;
     Ok(days.into_iter().map(KeepDays).collect())
 }
 
@@ -52,14 +53,22 @@ pub async fn add_class(db: &Db, class: KeepDays) -> Result<(), DbError> {
 ///
 /// # Errors
 /// [`DbError::Unavailable`] when another session holds a lock for too long; nothing is half done.
-pub async fn ensure(db: &Db, first: NaiveDate, last: NaiveDate, classes: &[KeepDays]) -> Result<Made, DbError> {
+pub async fn ensure(
+    db: &Db,
+    first: NaiveDate,
+    last: NaiveDate,
+    classes: &[KeepDays],
+) -> Result<Made, DbError> {
     let mut made = Made::default();
     let existing = existing_names(db).await?;
     for table in PARTITIONED_TABLES {
         let mut day = first;
         while day <= last {
-            let missing: Vec<KeepDays> =
-                classes.iter().copied().filter(|c| !existing.contains(&leaf_name(table, day, *c))).collect();
+            let missing: Vec<KeepDays> = classes
+                .iter()
+                .copied()
+                .filter(|c| !existing.contains(&leaf_name(table, day, *c)))
+                .collect();
             let day_missing = !existing.contains(&day_name(table, day));
             if day_missing || !missing.is_empty() {
                 made.moved += make_day(db, table, day, day_missing, &missing).await?;
@@ -80,7 +89,10 @@ pub async fn rows_in_default(db: &Db, limit: i64) -> Result<Vec<(&'static str, i
     let mut counts = Vec::new();
     for table in PARTITIONED_TABLES {
         let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table}_default LIMIT $1) rows");
-        let n: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_one(db.pool()).await?;
+        let n: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(limit)
+            .fetch_one(db.pool())
+            .await?;
         counts.push((table, n));
     }
     Ok(counts)
@@ -106,10 +118,18 @@ async fn make_day(
     leaves: &[KeepDays],
 ) -> Result<u64, DbError> {
     let mut txn = db.pool().begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(DDL_LOCK).execute(&mut *txn).await?;
-    sqlx::query("SET LOCAL lock_timeout = '500ms'").execute(&mut *txn).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(DDL_LOCK)
+        .execute(&mut *txn)
+        .await?;
+    sqlx::query("SET LOCAL lock_timeout = '500ms'")
+        .execute(&mut *txn)
+        .await?;
     let name = day_name(table, day);
-    let (from, to) = (day.format("%Y-%m-%d 00:00:00+00"), next_day(day).format("%Y-%m-%d 00:00:00+00"));
+    let (from, to) = (
+        day.format("%Y-%m-%d 00:00:00+00"),
+        next_day(day).format("%Y-%m-%d 00:00:00+00"),
+    );
     let mut moved = 0;
     if day_missing {
         let sql = format!(
@@ -117,7 +137,10 @@ async fn make_day(
              WITH gone AS (DELETE FROM {table}_default WHERE accepted_at >= '{from}' AND accepted_at < '{to}' RETURNING *) \
              SELECT * FROM gone"
         );
-        moved = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *txn).await?.rows_affected();
+        moved = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut *txn)
+            .await?
+            .rows_affected();
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{to}') \
              PARTITION BY LIST (keep_days)"
@@ -127,13 +150,17 @@ async fn make_day(
     let mut leaves = leaves.to_vec();
     if moved > 0 {
         // A class that left use may still have rows in the default leaf.
-        let waiting: Vec<i16> =
-            sqlx::query_scalar("SELECT DISTINCT keep_days FROM homeless").fetch_all(&mut *txn).await?;
+        let waiting: Vec<i16> = sqlx::query_scalar("SELECT DISTINCT keep_days FROM homeless")
+            .fetch_all(&mut *txn)
+            .await?;
         leaves.extend(waiting.into_iter().map(KeepDays));
     }
     for class in leaves {
         let leaf = leaf_name(table, day, class);
-        let sql = format!("CREATE TABLE IF NOT EXISTS {leaf} PARTITION OF {name} FOR VALUES IN ({})", class.0);
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {leaf} PARTITION OF {name} FOR VALUES IN ({})",
+            class.0
+        );
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *txn).await?;
     }
     if moved > 0 {

@@ -22,7 +22,11 @@ pub struct DbOptions {
 impl DbOptions {
     /// The given address with defaults for the rest.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 20, acquire_timeout: Duration::from_secs(3) }
+        Self {
+            url: url.into(),
+            max_connections: 20,
+            acquire_timeout: Duration::from_secs(3),
+        }
     }
 }
 
@@ -39,7 +43,10 @@ impl Db {
     /// # Errors
     /// [`DbError::Internal`] when the address cannot be read.
     pub fn connect_lazy(options: &DbOptions) -> Result<Self, DbError> {
-        let connect: PgConnectOptions = options.url.parse().map_err(|e: sqlx::Error| DbError::Internal(Box::new(e)))?;
+        let connect: PgConnectOptions = options
+            .url
+            .parse()
+            .map_err(|e: sqlx::Error| DbError::Internal(Box::new(e)))?;
         let connect = connect
             .application_name("longhaul")
             // Sorting of ids and names never depends on the machine, and times are UTC.
@@ -57,7 +64,10 @@ impl Db {
             .min_connections(0)
             .acquire_timeout(options.acquire_timeout)
             .connect_lazy_with(connect);
-        Ok(Self { orm: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()), pool })
+        Ok(Self {
+            orm: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            pool,
+        })
     }
 
     /// For entities.
@@ -84,8 +94,9 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] when it does not answer.
     pub async fn server_version(&self) -> Result<i32, DbError> {
-        let version: String =
-            sqlx::query_scalar("SELECT current_setting('server_version_num')").fetch_one(&self.pool).await?;
+        let version: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(version.parse().unwrap_or(0))
     }
 

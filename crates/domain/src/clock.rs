@@ -25,7 +25,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the machine's clock"
+        )]
         DateTime::from(SystemTime::now())
     }
 }
@@ -55,7 +58,8 @@ impl Clock for DevClock {
 
     fn set(&self, instant: DateTime<Utc>) -> bool {
         let offset = instant - SystemClock.now();
-        self.offset_us.store(offset.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+        self.offset_us
+            .store(offset.num_microseconds().unwrap_or(0), Ordering::Relaxed);
         true
     }
 }
@@ -64,4 +68,3 @@ impl Clock for DevClock {
 pub fn to_millis(instant: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(instant.timestamp_millis()).unwrap_or(instant)
 }
-

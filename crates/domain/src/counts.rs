@@ -58,7 +58,11 @@ impl Metric {
             6 => Self::Failed,
             7 => Self::Discarded,
             8 => Self::Retried,
-            _ => Self::Latency(u8::try_from(code - LATENCY_BASE).ok().filter(|b| *b <= LATENCY_BUCKETS)?),
+            _ => Self::Latency(
+                u8::try_from(code - LATENCY_BASE)
+                    .ok()
+                    .filter(|b| *b <= LATENCY_BUCKETS)?,
+            ),
         })
     }
 
@@ -110,7 +114,9 @@ mod tests {
     #[test]
     fn a_bucket_stands_for_its_latencies_within_a_fifth() {
         for millis in [1u32, 2, 3, 7, 40, 96, 1_000, 9_999, 86_400_000] {
-            let Metric::Latency(bucket) = Metric::latency(millis) else { panic!("not a latency") };
+            let Metric::Latency(bucket) = Metric::latency(millis) else {
+                panic!("not a latency")
+            };
             let off = bucket_millis(bucket) / f64::from(millis);
             assert!((0.8..1.25).contains(&off), "{millis} -> {off}");
         }

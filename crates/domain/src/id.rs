@@ -22,7 +22,10 @@ pub fn instant_of(id: Uuid) -> Option<DateTime<Utc>> {
 /// Everything that belongs to an event lies between the two, which makes one index on the id
 /// serve both listing and "what belongs to this event".
 pub fn bounds_of_millisecond(at: DateTime<Utc>) -> (Uuid, Uuid) {
-    (first_of_millisecond(at), Uuid::from_u128(first_of_millisecond(at).as_u128() | ((1 << 80) - 1)))
+    (
+        first_of_millisecond(at),
+        Uuid::from_u128(first_of_millisecond(at).as_u128() | ((1 << 80) - 1)),
+    )
 }
 
 /// The smallest value that sorts at or after every id of the milliseconds before `at`.

@@ -7,7 +7,8 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The four tables split by day, in the order in which they are converted and dropped.
-pub const PARTITIONED_TABLES: [&str; 4] = ["delivery_attempts", "event_deliveries", "events", "events_search"];
+pub const PARTITIONED_TABLES: [&str; 4] =
+    ["delivery_attempts", "event_deliveries", "events", "events_search"];
 
 /// How many days rows are kept; 0 means for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,10 +53,15 @@ pub fn leaf_name(table: &str, day: NaiveDate, class: KeepDays) -> String {
 /// Reads a leaf's name back into table, day and class.
 pub fn parse_leaf_name(name: &str) -> Option<(&'static str, NaiveDate, KeepDays)> {
     let table = PARTITIONED_TABLES.into_iter().find(|t| {
-        name.strip_prefix(t).is_some_and(|rest| rest.starts_with("_2") || rest.starts_with("_1"))
+        name.strip_prefix(t)
+            .is_some_and(|rest| rest.starts_with("_2") || rest.starts_with("_1"))
     })?;
     let (day, class) = name.strip_prefix(table)?.strip_prefix('_')?.split_once("_k")?;
-    Some((table, NaiveDate::parse_from_str(day, "%Y%m%d").ok()?, KeepDays(class.parse().ok()?)))
+    Some((
+        table,
+        NaiveDate::parse_from_str(day, "%Y%m%d").ok()?,
+        KeepDays(class.parse().ok()?),
+    ))
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ impl ProjectKind {
 /// Settings of one project. Absent keys take their default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "the keys are those of the gateway that is replaced")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the keys are those of the gateway that is replaced"
+)]
 pub struct ProjectConfig {
     /// Largest accepted payload in bytes; 0 means the instance's limit.
     pub max_payload_read_size: u32,

@@ -23,7 +23,10 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter whose keys start with `prefix`.
     pub fn new(redis: Redis, prefix: &str) -> Self {
-        Self { redis, prefix: Arc::from(prefix) }
+        Self {
+            redis,
+            prefix: Arc::from(prefix),
+        }
     }
 
     /// Takes one of `count` in any `window`; `Some` tells how long to wait when there is none left.
@@ -38,7 +41,9 @@ impl Limiter {
         now: DateTime<Utc>,
     ) -> Result<Option<Duration>, QueueError> {
         let mut call = TAKE.key(format!("{}:{{rate:{key}}}", self.prefix));
-        call.arg(count).arg(window.as_millis() as u64).arg(now.timestamp_millis());
+        call.arg(count)
+            .arg(window.as_millis() as u64)
+            .arg(now.timestamp_millis());
         let wait: u64 = self.redis.invoke(&call).await?;
         Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }

@@ -59,20 +59,24 @@ impl Payload for AcceptedEvent {
 
     fn decode(mut bytes: Bytes) -> Result<Self, PayloadError> {
         let (version, length) = match bytes.get(..5) {
-            Some([version, length @ ..]) => {
-                (*version, u32::from_be_bytes(length.try_into().unwrap_or_default()) as usize)
-            }
+            Some([version, length @ ..]) => (
+                *version,
+                u32::from_be_bytes(length.try_into().unwrap_or_default()) as usize,
+            ),
             _ => return Err(PayloadError("an event's entry is cut short".to_owned())),
         };
         if version != EVENT_V1 {
-            return Err(PayloadError(format!("unknown version {version} of an event's entry")));
+            return Err(PayloadError(format!(
+                "unknown version {version} of an event's entry"
+            )));
         }
         let _ = bytes.split_to(5);
         if length > bytes.len() {
             return Err(PayloadError("an event's entry is cut short".to_owned()));
         }
         let facts = bytes.split_to(length);
-        let facts = postcard::from_bytes(&facts).map_err(|e| PayloadError(format!("an event's facts: {e}")))?;
+        let facts =
+            postcard::from_bytes(&facts).map_err(|e| PayloadError(format!("an event's facts: {e}")))?;
         let payload =
             ByteString::try_from(bytes).map_err(|e| PayloadError(format!("an event's payload: {e}")))?;
         Ok(Self { facts, payload })

@@ -42,7 +42,12 @@ pub enum Grants {
 impl Actor {
     /// The product itself.
     pub fn system() -> Self {
-        Self { kind: ActorKind::System, label: "system".to_owned(), address: None, grants: Grants::Instance }
+        Self {
+            kind: ActorKind::System,
+            label: "system".to_owned(),
+            address: None,
+            grants: Grants::Instance,
+        }
     }
 
     /// The role in a project; `None` when the actor has nothing to do with it.

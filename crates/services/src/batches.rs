@@ -56,7 +56,9 @@ pub(crate) async fn start<F: Serialize>(
     let filter = serde_json::to_value(filter).map_err(Error::internal)?;
     let created = db::batches::create(&services.db, id, project, kind.as_str(), filter, now).await;
     created.map_err(|error| match error {
-        db::DbError::Duplicate { .. } => Error::Conflict(format!("a batch {} is already under way", kind.as_str())),
+        db::DbError::Duplicate { .. } => {
+            Error::Conflict(format!("a batch {} is already under way", kind.as_str()))
+        }
         other => other.into(),
     })?;
     let action = format!("batch.{}_started", kind.as_str());
@@ -71,7 +73,9 @@ pub(crate) async fn start<F: Serialize>(
 pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: BatchId) -> Result<Batch> {
     actor.require(project, Role::Viewer)?;
     let batch = db::batches::find(&services.db, id).await?;
-    batch.filter(|batch| batch.project_id == project).ok_or(Error::NotFound("batch"))
+    batch
+        .filter(|batch| batch.project_id == project)
+        .ok_or(Error::NotFound("batch"))
 }
 
 /// The newest batches of a project.
@@ -93,7 +97,14 @@ pub async fn cancel(services: &Services, actor: &Actor, project: ProjectId, id: 
     if !db::batches::finish(&services.db, id, "cancelled", None, services.clock.now()).await? {
         return Err(Error::Conflict("the batch has ended".to_owned()));
     }
-    audit::note(services, actor, "batch.cancelled", Some(project), ("batch", Some(id.0))).await?;
+    audit::note(
+        services,
+        actor,
+        "batch.cancelled",
+        Some(project),
+        ("batch", Some(id.0)),
+    )
+    .await?;
     get(services, actor, project, id).await
 }
 
@@ -105,7 +116,9 @@ pub async fn work(services: &Services, stop: &CancellationToken) -> Result<usize
     let mut worked = 0;
     while !stop.is_cancelled() {
         let now = services.clock.now();
-        let Some(batch) = db::batches::claim(&services.db, now, now + LEASE).await? else { break };
+        let Some(batch) = db::batches::claim(&services.db, now, now + LEASE).await? else {
+            break;
+        };
         worked += 1;
         match do_batch(services, &batch, stop).await {
             Ok(()) => {}
@@ -113,7 +126,14 @@ pub async fn work(services: &Services, stop: &CancellationToken) -> Result<usize
             Err(error) => {
                 tracing::error!(batch = %batch.id, %error, "batch failed");
                 let text = error.to_string();
-                db::batches::finish(&services.db, batch.id, "failed", Some(&text), services.clock.now()).await?;
+                db::batches::finish(
+                    &services.db,
+                    batch.id,
+                    "failed",
+                    Some(&text),
+                    services.clock.now(),
+                )
+                .await?;
             }
         }
     }
@@ -152,9 +172,17 @@ struct Step {
 async fn retry_step(services: &Services, batch: &Batch, after: Option<uuid::Uuid>) -> Result<Step> {
     let filter = serde_json::from_value(batch.filter.clone()).map_err(Error::internal)?;
     let ids = db::deliveries::ids_after(&services.db, batch.project_id, &filter, after, STEP).await?;
-    let finals = [DeliveryState::Success, DeliveryState::Failure, DeliveryState::Discarded];
+    let finals = [
+        DeliveryState::Success,
+        DeliveryState::Failure,
+        DeliveryState::Discarded,
+    ];
     let done = replay::resend(services, batch.project_id, &ids, &finals).await? as i64;
-    Ok(Step { last: ids.last().map(|id| id.0), done, failed: ids.len() as i64 - done })
+    Ok(Step {
+        last: ids.last().map(|id| id.0),
+        done,
+        failed: ids.len() as i64 - done,
+    })
 }
 
 async fn replay_step(services: &Services, batch: &Batch, after: Option<uuid::Uuid>) -> Result<Step> {
@@ -168,7 +196,11 @@ async fn replay_step(services: &Services, batch: &Batch, after: Option<uuid::Uui
             None => failed += 1,
         }
     }
-    Ok(Step { last: ids.last().map(|id| id.0), done: ids.len() as i64 - failed, failed })
+    Ok(Step {
+        last: ids.last().map(|id| id.0),
+        done: ids.len() as i64 - failed,
+        failed,
+    })
 }
 
 /// As PostgreSQL keeps it, so that a lease can be compared with what was written.

@@ -44,7 +44,9 @@ pub async fn list(
 pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: DeliveryId) -> Result<Delivery> {
     actor.require(project, Role::Viewer)?;
     let delivery = db::deliveries::find(&services.db, id).await?;
-    delivery.filter(|delivery| delivery.project_id == project).ok_or(Error::NotFound("event delivery"))
+    delivery
+        .filter(|delivery| delivery.project_id == project)
+        .ok_or(Error::NotFound("event delivery"))
 }
 
 /// The attempts of a delivery, oldest first.
@@ -74,7 +76,9 @@ pub async fn attempt(
 ) -> Result<Attempt> {
     get(services, actor, project, delivery).await?;
     let attempt = db::attempts::find(&services.db, id).await?;
-    attempt.filter(|attempt| attempt.delivery_id == delivery).ok_or(Error::NotFound("delivery attempt"))
+    attempt
+        .filter(|attempt| attempt.delivery_id == delivery)
+        .ok_or(Error::NotFound("delivery attempt"))
 }
 
 /// How many deliveries match, counted up to [`COUNT_LIMIT`].
@@ -107,8 +111,14 @@ pub async fn totals(
         if !filter.states.is_empty() && !filter.states.contains(state) {
             continue;
         }
-        let one = DeliveryFilter { states: vec![*state], ..filter.clone() };
-        totals.insert(state.as_str(), db::deliveries::count(&services.db, project, &one, COUNT_LIMIT).await?);
+        let one = DeliveryFilter {
+            states: vec![*state],
+            ..filter.clone()
+        };
+        totals.insert(
+            state.as_str(),
+            db::deliveries::count(&services.db, project, &one, COUNT_LIMIT).await?,
+        );
     }
     Ok(totals)
 }
@@ -117,18 +127,34 @@ pub async fn totals(
 ///
 /// # Errors
 /// [`Error::Conflict`] when it did not fail, or its endpoint takes nothing now.
-pub async fn resend(services: &Services, actor: &Actor, project: ProjectId, id: DeliveryId) -> Result<Delivery> {
+pub async fn resend(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    id: DeliveryId,
+) -> Result<Delivery> {
     actor.require(project, Role::ProjectAdmin)?;
     let delivery = get(services, actor, project, id).await?;
     match delivery.state {
         DeliveryState::Failure | DeliveryState::Discarded => {}
         DeliveryState::Success => return Err(Error::Conflict("event already sent".to_owned())),
-        _ => return Err(Error::Conflict("cannot resend event that did not fail previously".to_owned())),
+        _ => {
+            return Err(Error::Conflict(
+                "cannot resend event that did not fail previously".to_owned(),
+            ));
+        }
     }
     require_open(services, project, delivery.endpoint_id)?;
     let states = [DeliveryState::Failure, DeliveryState::Discarded];
     replay::resend(services, project, &[id], &states).await?;
-    audit::note(services, actor, "delivery.resent", Some(project), ("delivery", Some(id.0))).await?;
+    audit::note(
+        services,
+        actor,
+        "delivery.resent",
+        Some(project),
+        ("delivery", Some(id.0)),
+    )
+    .await?;
     get(services, actor, project, id).await
 }
 
@@ -144,10 +170,20 @@ pub async fn force_resend(
 ) -> Result<(usize, usize)> {
     actor.require(project, Role::ProjectAdmin)?;
     if ids.is_empty() || ids.len() > RESEND_LIMIT {
-        return Err(Error::invalid("ids", format!("must name 1 to {RESEND_LIMIT} deliveries")));
+        return Err(Error::invalid(
+            "ids",
+            format!("must name 1 to {RESEND_LIMIT} deliveries"),
+        ));
     }
     let taken = replay::resend(services, project, ids, &[DeliveryState::Success]).await?;
-    audit::note(services, actor, "delivery.force_resent", Some(project), ("deliveries", None)).await?;
+    audit::note(
+        services,
+        actor,
+        "delivery.force_resent",
+        Some(project),
+        ("deliveries", None),
+    )
+    .await?;
     Ok((taken, ids.len() - taken))
 }
 
@@ -167,17 +203,25 @@ pub async fn start_batch_retry(
         filter.states = vec![DeliveryState::Failure, DeliveryState::Discarded];
     }
     if filter.states.iter().any(|state| !state.is_final()) {
-        return Err(Error::invalid("status", "only Success, Failure and Discarded can be retried"));
+        return Err(Error::invalid(
+            "status",
+            "only Success, Failure and Discarded can be retried",
+        ));
     }
     batches::start(services, actor, project, Kind::Retry, &filter).await
 }
 
 /// Refuses endpoints that take nothing now.
 fn require_open(services: &Services, project: ProjectId, endpoint: EndpointId) -> Result<()> {
-    let project = services.catalog.project(project).ok_or(Error::NotFound("project"))?;
+    let project = services
+        .catalog
+        .project(project)
+        .ok_or(Error::NotFound("project"))?;
     match project.endpoints.get(&endpoint).map(|endpoint| endpoint.state) {
         Some(EndpointState::Active) => Ok(()),
-        Some(state) => Err(Error::Conflict(format!("the endpoint is {state}; activate it first"))),
+        Some(state) => Err(Error::Conflict(format!(
+            "the endpoint is {state}; activate it first"
+        ))),
         None => Err(Error::Conflict("the endpoint was deleted".to_owned())),
     }
 }

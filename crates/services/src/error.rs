@@ -58,7 +58,10 @@ pub enum Error {
 impl Error {
     /// One refused field.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.into() }])
+        Self::Invalid(vec![FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        }])
     }
 
     /// A bug, told with its cause.
@@ -69,13 +72,20 @@ impl Error {
 
 /// `field:reason, field2:reason`, the form that SDKs of the replaced gateway show.
 fn describe(fields: &[FieldError]) -> String {
-    fields.iter().map(|f| format!("{}:{}", f.field, f.reason)).collect::<Vec<_>>().join(", ")
+    fields
+        .iter()
+        .map(|f| format!("{}:{}", f.field, f.reason))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) => Self::Unavailable { what: "PostgreSQL", retry_after: 5 },
+            DbError::Unavailable(_) => Self::Unavailable {
+                what: "PostgreSQL",
+                retry_after: 5,
+            },
             DbError::Timeout => Self::TooSlow,
             DbError::Duplicate { constraint } => Self::Conflict(format!("already exists ({constraint})")),
             DbError::NoLeaf | DbError::Internal(_) => Self::Internal(Box::new(error)),
@@ -86,6 +96,9 @@ impl From<DbError> for Error {
 impl From<queue::QueueError> for Error {
     fn from(error: queue::QueueError) -> Self {
         tracing::warn!(%error, "queue write failed");
-        Self::Unavailable { what: "Redis", retry_after: 5 }
+        Self::Unavailable {
+            what: "Redis",
+            retry_after: 5,
+        }
     }
 }

@@ -40,14 +40,21 @@ pub async fn list(
 pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: EventId) -> Result<Event> {
     actor.require(project, Role::Viewer)?;
     let event = db::events::find(&services.db, id).await?;
-    event.filter(|event| event.project_id == project).ok_or(Error::NotFound("event"))
+    event
+        .filter(|event| event.project_id == project)
+        .ok_or(Error::NotFound("event"))
 }
 
 /// How many events match, counted up to [`COUNT_LIMIT`].
 ///
 /// # Errors
 /// As [`list`].
-pub async fn count(services: &Services, actor: &Actor, project: ProjectId, filter: &EventFilter) -> Result<i64> {
+pub async fn count(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    filter: &EventFilter,
+) -> Result<i64> {
     actor.require(project, Role::Viewer)?;
     Ok(db::events::count(&services.db, project, filter, COUNT_LIMIT).await?)
 }
@@ -69,7 +76,14 @@ pub async fn replay(
         return Err(Error::Conflict("the event has not been matched yet".to_owned()));
     }
     let deliveries = replay::again(services, &event, None).await?;
-    audit::note(services, actor, "event.replayed", Some(project), ("event", Some(id.0))).await?;
+    audit::note(
+        services,
+        actor,
+        "event.replayed",
+        Some(project),
+        ("event", Some(id.0)),
+    )
+    .await?;
     Ok((event, deliveries))
 }
 

@@ -31,7 +31,9 @@ pub(crate) struct Grouped<Q, A> {
 
 impl<Q, A> Clone for Grouped<Q, A> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone() }
+        Self {
+            sender: self.sender.clone(),
+        }
     }
 }
 
@@ -50,7 +52,9 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
                 fill(&mut receiver, &mut open, options).await;
                 let (requests, answers): (Vec<Q>, Vec<_>) = open.drain(..).unzip();
                 // A panic costs its group, not everybody who comes later.
-                let Ok(done) = AssertUnwindSafe(work(requests)).catch_unwind().await else { continue };
+                let Ok(done) = AssertUnwindSafe(work(requests)).catch_unwind().await else {
+                    continue;
+                };
                 for (answer, to) in done.into_iter().zip(answers) {
                     // A requester that stopped waiting does not need its answer.
                     let _ = to.send(answer);
@@ -65,7 +69,10 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
     /// # Errors
     /// [`Error::Unavailable`] when the worker is gone, as during shutdown.
     pub(crate) async fn request(&self, request: Q) -> Result<A> {
-        const GONE: Error = Error::Unavailable { what: "the gateway", retry_after: 1 };
+        const GONE: Error = Error::Unavailable {
+            what: "the gateway",
+            retry_after: 1,
+        };
         let (answer, answered) = oneshot::channel();
         self.sender.send((request, answer)).await.map_err(|_| GONE)?;
         answered.await.map_err(|_| GONE)
@@ -95,7 +102,10 @@ mod tests {
 
     #[tokio::test]
     async fn requests_made_together_share_groups_and_get_their_own_answers() {
-        let options = GroupOptions { size: 8, linger: Duration::from_millis(20) };
+        let options = GroupOptions {
+            size: 8,
+            linger: Duration::from_millis(20),
+        };
         let grouped = Grouped::start(options, |numbers: Vec<u32>| async move {
             let size = numbers.len();
             numbers.into_iter().map(|n| (n * 2, size)).collect()

@@ -30,6 +30,18 @@ use crate::options::Durability;
 const TEXT_LIMIT: usize = 512;
 /// Most custom headers, and their bytes in all.
 const HEADER_LIMITS: (usize, usize) = (64, 16 * 1024);
+/// Headers that the gateway's own client sets or that are for one hop only; so are all `proxy-`.
+const CONNECTION_HEADERS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 /// How long a worker has for a stored event before the sweeper looks for it.
 const STORED_GRACE: TimeDelta = TimeDelta::seconds(20);
 
@@ -63,9 +75,17 @@ pub struct Accepted {
 /// # Errors
 /// [`Error::Invalid`] names every refused field, [`Error::NotFound`] an endpoint that does not
 /// exist, [`Error::Unavailable`] says that neither store could take the event.
-pub async fn accept(services: &Services, actor: &Actor, project: ProjectId, new: NewEvent<'_>) -> Result<Accepted> {
+pub async fn accept(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    new: NewEvent<'_>,
+) -> Result<Accepted> {
     actor.require(project, Role::ProjectAdmin)?;
-    let project = services.catalog.project(project).ok_or(Error::NotFound("project"))?;
+    let project = services
+        .catalog
+        .project(project)
+        .ok_or(Error::NotFound("project"))?;
     validate(services, &project, &new)?;
     if let Target::Endpoint(id) = &new.target
         && !project.endpoints.contains_key(id)
@@ -74,9 +94,11 @@ pub async fn accept(services: &Services, actor: &Actor, project: ProjectId, new:
     }
     let duplicate = match (&new.target, new.idempotency_key) {
         // Callers of a fan-out are told about duplicates.
-        (Target::Owner(_), Some(key)) => {
-            db::idempotency::find(&services.db, project.id, key).await.ok().flatten().is_some()
-        }
+        (Target::Owner(_), Some(key)) => db::idempotency::find(&services.db, project.id, key)
+            .await
+            .ok()
+            .flatten()
+            .is_some(),
         _ => false,
     };
     let id = EventId::at(to_millis(services.clock.now()));
@@ -87,10 +109,16 @@ pub async fn accept(services: &Services, actor: &Actor, project: ProjectId, new:
         target: new.target,
         event_type: new.event_type.to_owned(),
         headers: new.headers,
-        idempotency_key: new.idempotency_key.filter(|key| !key.is_empty()).map(ToOwned::to_owned),
+        idempotency_key: new
+            .idempotency_key
+            .filter(|key| !key.is_empty())
+            .map(ToOwned::to_owned),
         stored: services.options.ingest.durability == Durability::Postgres,
     };
-    let event = AcceptedEvent { facts, payload: new.data };
+    let event = AcceptedEvent {
+        facts,
+        payload: new.data,
+    };
     store(services, &project, event).await?;
     services.meters.accepted.increment(1);
     Ok(Accepted { id, duplicate })
@@ -155,7 +183,12 @@ async fn write_row(
 
 fn validate(services: &Services, project: &Project, new: &NewEvent<'_>) -> Result<()> {
     let mut wrong = Vec::new();
-    let mut refuse = |field: &str, reason: String| wrong.push(FieldError { field: field.to_owned(), reason });
+    let mut refuse = |field: &str, reason: String| {
+        wrong.push(FieldError {
+            field: field.to_owned(),
+            reason,
+        })
+    };
     check_text("event_type", new.event_type, &mut refuse);
     if let Some(key) = new.idempotency_key.filter(|key| !key.is_empty()) {
         check_text("idempotency_key", key, &mut refuse);
@@ -168,10 +201,17 @@ fn validate(services: &Services, project: &Project, new: &NewEvent<'_>) -> Resul
         own => own.min(services.options.ingest.max_payload_bytes),
     };
     if new.data.len() > limit as usize {
-        refuse("data", format!("has {} bytes, the limit is {limit}", new.data.len()));
+        refuse(
+            "data",
+            format!("has {} bytes, the limit is {limit}", new.data.len()),
+        );
     }
     check_headers(&new.headers, &mut refuse);
-    if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(wrong))
+    }
 }
 
 fn check_text(field: &str, text: &str, refuse: &mut impl FnMut(&str, String)) {
@@ -188,14 +228,71 @@ fn check_headers(headers: &[(String, String)], refuse: &mut impl FnMut(&str, Str
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers.len() > HEADER_LIMITS.0 || bytes > HEADER_LIMITS.1 {
         let (most, bytes) = HEADER_LIMITS;
-        refuse("custom_headers", format!("must be at most {most} headers of {bytes} bytes together"));
+        refuse(
+            "custom_headers",
+            format!("must be at most {most} headers of {bytes} bytes together"),
+        );
         return;
     }
     for (name, value) in headers {
-        if name.parse::<HeaderName>().is_err() {
-            refuse(&format!("custom_headers.{name}"), "is not a header name".to_owned());
-        } else if HeaderValue::from_str(value).is_err() {
-            refuse(&format!("custom_headers.{name}"), "is not a header value".to_owned());
+        let reason = match name.parse::<HeaderName>() {
+            Err(_) => "is not a header name",
+            Ok(name) if is_of_the_connection(&name) => "belongs to the connection and cannot be set",
+            Ok(_) if HeaderValue::from_str(value).is_err() => "is not a header value",
+            Ok(_) => continue,
+        };
+        refuse(&format!("custom_headers.{name}"), reason.to_owned());
+    }
+}
+
+/// Whether a header frames a request or speaks to the next hop: a sender who could set it could
+/// smuggle a second request, or break every attempt.
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    CONNECTION_HEADERS.contains(&name) || name.starts_with("proxy-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(headers: &[(&str, &str)]) -> Vec<String> {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let mut fields = Vec::new();
+        check_headers(&headers, &mut |field: &str, _| fields.push(field.to_owned()));
+        fields
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_refused_by_name() {
+        for name in CONNECTION_HEADERS.into_iter().chain([
+            "Content-Length",
+            "Proxy-Authorization",
+            "proxy-connection",
+        ]) {
+            assert_eq!(
+                refused(&[(name, "1"), ("x-tenant", "a")]),
+                [format!("custom_headers.{name}")]
+            );
         }
+    }
+
+    #[test]
+    fn names_and_values_that_are_no_headers_are_refused() {
+        assert_eq!(
+            refused(&[("no name", "1"), ("x-a", "line\nbreak")]),
+            ["custom_headers.no name", "custom_headers.x-a"]
+        );
+        assert!(
+            refused(&[
+                ("X-Tenant", "a"),
+                ("Authorization", "Bearer b"),
+                ("content-type", "text/plain")
+            ])
+            .is_empty()
+        );
     }
 }

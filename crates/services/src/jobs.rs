@@ -70,7 +70,9 @@ pub async fn run(services: &Services, job: &Job, trigger: Trigger) {
             (json!({}), Some(error.to_string()))
         }
     };
-    let idle = counts.as_object().is_some_and(|counts| counts.values().all(|n| n.as_i64() == Some(0)));
+    let idle = counts
+        .as_object()
+        .is_some_and(|counts| counts.values().all(|n| n.as_i64() == Some(0)));
     if job.quiet && idle && error.is_none() && trigger == Trigger::Schedule {
         return;
     }
@@ -110,7 +112,10 @@ pub struct Leader<'a> {
 impl<'a> Leader<'a> {
     /// A candidate with a name of its own.
     pub fn new(services: &'a Services) -> Self {
-        Self { services, holder: format!("{}-{:08x}", std::process::id(), rand::random::<u32>()) }
+        Self {
+            services,
+            holder: format!("{}-{:08x}", std::process::id(), rand::random::<u32>()),
+        }
     }
 
     /// Takes or renews the lease; whether this candidate leads now.

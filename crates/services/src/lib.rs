@@ -76,9 +76,22 @@ impl Services {
         vault: vault::Vault,
         options: Options,
     ) -> Self {
-        let catalog =
-            catalog::Catalog::new(db.clone(), vault.clone(), options.delivery.clone(), Arc::clone(&clock));
+        let catalog = catalog::Catalog::new(
+            db.clone(),
+            vault.clone(),
+            options.delivery.clone(),
+            Arc::clone(&clock),
+        );
         let intake = delivery::journal::Journal::start(db.clone(), delivery::journal::Patience::Asks);
-        Self { db, queues, catalog, clock, vault, meters: meters::Meters::default(), options, intake }
+        Self {
+            db,
+            queues,
+            catalog,
+            clock,
+            vault,
+            meters: meters::Meters::default(),
+            options,
+            intake,
+        }
     }
 }

@@ -80,7 +80,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             public_url: "http://localhost:5005".to_owned(),
-            ingest: IngestOptions { durability: Durability::Redis, max_payload_bytes: 5 * 1024 * 1024 },
+            ingest: IngestOptions {
+                durability: Durability::Redis,
+                max_payload_bytes: 5 * 1024 * 1024,
+            },
             delivery: DeliveryOptions {
                 allow_addresses: Vec::new(),
                 deny_addresses: Vec::new(),

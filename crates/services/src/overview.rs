@@ -110,14 +110,20 @@ pub struct Overview {
 ///
 /// # Errors
 /// [`crate::Error::Forbidden`]; [`crate::Error::Unavailable`] while PostgreSQL is away.
-pub async fn overview(services: &Services, actor: &Actor, project: ProjectId, hours: u16) -> Result<Overview> {
+pub async fn overview(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    hours: u16,
+) -> Result<Overview> {
     actor.require(project, Role::Viewer)?;
     let now = services.clock.now();
     let span = TimeDelta::hours(i64::from(hours.clamp(1, 24 * 31)));
     let end = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now) + TimeDelta::hours(1);
     let (start, before) = (end - span, end - span * 2);
     let counts = db::counts::hourly(&services.db, &[project], before, end).await?;
-    let (now_counts, before_counts): (Vec<Count>, Vec<Count>) = counts.into_iter().partition(|c| c.hour >= start);
+    let (now_counts, before_counts): (Vec<Count>, Vec<Count>) =
+        counts.into_iter().partition(|c| c.hour >= start);
     let mut view = Overview {
         total: tally(&now_counts),
         before: tally(&before_counts),
@@ -128,7 +134,11 @@ pub async fn overview(services: &Services, actor: &Actor, project: ProjectId, ho
     by_hour(&mut view, &now_counts, start, end);
     view.days = days(services, project, now).await?;
     waiting(services, project, &mut view).await?;
-    let failed = DeliveryFilter { states: vec![DeliveryState::Failure], from: Some(start), ..Default::default() };
+    let failed = DeliveryFilter {
+        states: vec![DeliveryState::Failure],
+        from: Some(start),
+        ..Default::default()
+    };
     let page = db::deliveries::list(&services.db, project, &failed, PageRequest::first(FAILURES)).await?;
     view.failures = page.items;
     Ok(view)
@@ -150,7 +160,10 @@ pub async fn last_day(
     let counts = db::counts::hourly(&services.db, projects, now - TimeDelta::hours(24), now).await?;
     let mut tallies: HashMap<ProjectId, Tally> = HashMap::new();
     for count in counts {
-        tallies.entry(count.project).or_default().add(count.metric, count.n);
+        tallies
+            .entry(count.project)
+            .or_default()
+            .add(count.metric, count.n);
     }
     Ok(tallies)
 }
@@ -171,7 +184,11 @@ fn latency<'a>(counts: impl IntoIterator<Item = &'a Count>) -> Latency {
         }
     }
     let buckets: Vec<(u8, u64)> = buckets.into_iter().collect();
-    Latency { p50: percentile(&buckets, 0.5), p95: percentile(&buckets, 0.95), p99: percentile(&buckets, 0.99) }
+    Latency {
+        p50: percentile(&buckets, 0.5),
+        p95: percentile(&buckets, 0.95),
+        p99: percentile(&buckets, 0.99),
+    }
 }
 
 fn by_endpoint(counts: &[Count]) -> Vec<EndpointTally> {
@@ -186,10 +203,20 @@ fn by_endpoint(counts: &[Count]) -> Vec<EndpointTally> {
             for count in &counts {
                 tally.add(count.metric, count.n);
             }
-            EndpointTally { id: Some(id), tally, latency: latency(counts) }
+            EndpointTally {
+                id: Some(id),
+                tally,
+                latency: latency(counts),
+            }
         })
         .collect();
-    endpoints.sort_by_key(|e| (std::cmp::Reverse(e.tally.failed), std::cmp::Reverse(e.tally.delivered), e.id));
+    endpoints.sort_by_key(|e| {
+        (
+            std::cmp::Reverse(e.tally.failed),
+            std::cmp::Reverse(e.tally.delivered),
+            e.id,
+        )
+    });
     endpoints
 }
 
@@ -215,14 +242,21 @@ async fn days(services: &Services, project: ProjectId, now: DateTime<Utc>) -> Re
     let today = now.date_naive();
     let first = today - TimeDelta::days(STRIP_DAYS - 1);
     let from = domain::lifecycle::start_of(first);
-    let known: HashMap<NaiveDate, i64> =
-        db::counts::accepted_daily(&services.db, project, from, now).await?.into_iter().collect();
+    let known: HashMap<NaiveDate, i64> = db::counts::accepted_daily(&services.db, project, from, now)
+        .await?
+        .into_iter()
+        .collect();
     let days = first.iter_days().take(STRIP_DAYS as usize);
-    Ok(days.map(|day| (day, known.get(&day).copied().unwrap_or(0))).collect())
+    Ok(days
+        .map(|day| (day, known.get(&day).copied().unwrap_or(0)))
+        .collect())
 }
 
 async fn waiting(services: &Services, project: ProjectId, view: &mut Overview) -> Result<()> {
-    let in_state = |state| DeliveryFilter { states: vec![state], ..Default::default() };
+    let in_state = |state| DeliveryFilter {
+        states: vec![state],
+        ..Default::default()
+    };
     let retry = in_state(DeliveryState::Retry);
     view.retrying = db::deliveries::count(&services.db, project, &retry, COUNT_LIMIT).await?;
     let scheduled = in_state(DeliveryState::Scheduled);

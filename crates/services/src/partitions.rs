@@ -16,7 +16,12 @@ pub async fn keep_ahead(services: &Services) -> Result<Made> {
     let (first, last) = span(services);
     let made = db::partitions::ensure(&services.db, first, last, &classes).await?;
     if made != Made::default() {
-        tracing::info!(days = made.days, leaves = made.leaves, moved = made.moved, "partitions made");
+        tracing::info!(
+            days = made.days,
+            leaves = made.leaves,
+            moved = made.moved,
+            "partitions made"
+        );
     }
     Ok(made)
 }
@@ -35,5 +40,8 @@ pub async fn use_class(services: &Services, class: KeepDays) -> Result<()> {
 fn span(services: &Services) -> (NaiveDate, NaiveDate) {
     let today = services.clock.now().date_naive();
     let ahead = Days::new(u64::from(services.options.partitions.days_ahead));
-    (today.pred_opt().unwrap_or(today), today.checked_add_days(ahead).unwrap_or(today))
+    (
+        today.pred_opt().unwrap_or(today),
+        today.checked_add_days(ahead).unwrap_or(today),
+    )
 }

@@ -1,6 +1,7 @@
 //! The queues of the product, and what else lives in Redis.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::clock::Clock;
 use queue::connection::Redis;
@@ -39,11 +40,19 @@ pub struct QueueSettings {
     pub dead_limit: u64,
     /// Replicas that must confirm an accepted event.
     pub wait_replicas: u32,
+    /// How long to wait for them.
+    pub wait_timeout: Duration,
 }
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self { prefix: "lh".to_owned(), max_len: Some(5_000_000), dead_limit: 100_000, wait_replicas: 0 }
+        Self {
+            prefix: "lh".to_owned(),
+            max_len: Some(5_000_000),
+            dead_limit: 100_000,
+            wait_replicas: 0,
+            wait_timeout: Duration::from_millis(250),
+        }
     }
 }
 
@@ -60,6 +69,7 @@ impl Queues {
                 max_len,
                 dead_limit: settings.dead_limit,
                 wait_replicas,
+                wait_timeout: settings.wait_timeout,
                 ..QueueOptions::new(name)
             };
             Ok(Queue::new(redis.clone(), options, Arc::clone(clock)))

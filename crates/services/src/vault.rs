@@ -25,7 +25,9 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// A vault that uses `key`.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self { cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key)) }
+        Self {
+            cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key)),
+        }
     }
 
     /// Encrypts `clear` under a fresh nonce.

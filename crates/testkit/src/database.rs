@@ -18,6 +18,8 @@ const TEST_PREFIX: &str = "longhaul_test_";
 const TEMPLATE_PREFIX: &str = "longhaul_template_";
 /// Whoever makes the template holds this lock.
 const TEMPLATE_LOCK: i64 = 0x6c68_7465_7374; // "lhtest"
+/// How long a test waits for its database to be dropped.
+const DROP_LIMIT: Duration = Duration::from_secs(2);
 /// A database this old was left behind by a test that was killed.
 const LEFT_BEHIND: Duration = Duration::from_hours(2);
 
@@ -76,12 +78,16 @@ impl Drop for TestDb {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(async {
+            let dropping = async {
                 let admin = connect(&server, 1)?;
                 databases::drop_if_exists(&admin, &name).await?;
                 admin.close().await;
                 Ok(())
-            })
+            };
+            // PostgreSQL drops a database only after every session has heard of it, and a session of
+            // this test that is still signing in hears nothing while the test's runtime stands still.
+            // PostgreSQL goes on with the drop when this process ends.
+            runtime.block_on(async { tokio::time::timeout(DROP_LIMIT, dropping).await })?
         });
         // What could not be dropped is swept up by a later test.
         if let Ok(Err(error)) = dropping.join() {

@@ -58,7 +58,11 @@ impl Default for Setup {
         let mut options = Options::default();
         options.delivery.allow_addresses = vec!["127.0.0.0/8".to_owned()];
         options.partitions.days_ahead = 1;
-        Self { options, workers: true, redis: crate::redis_url() }
+        Self {
+            options,
+            workers: true,
+            redis: crate::redis_url(),
+        }
     }
 }
 
@@ -77,12 +81,21 @@ impl Gateway {
         let clock = Arc::new(DevClock::default());
         let shared: Arc<dyn Clock> = Arc::<DevClock>::clone(&clock);
         let redis = Redis::new(RedisOptions::new(setup.redis)).expect("an address of Redis");
-        let settings =
-            QueueSettings { prefix: format!("t{}", uuid::Uuid::new_v4().simple()), ..QueueSettings::default() };
+        let settings = QueueSettings {
+            prefix: format!("t{}", uuid::Uuid::new_v4().simple()),
+            ..QueueSettings::default()
+        };
         let queues = Queues::open(&redis, &settings, &shared).expect("queues");
-        let services =
-            Arc::new(Services::new(database.db.clone(), queues, shared, Vault::new(&[7; 32]), setup.options));
-        services::partitions::keep_ahead(&services).await.expect("partitions");
+        let services = Arc::new(Services::new(
+            database.db.clone(),
+            queues,
+            shared,
+            Vault::new(&[7; 32]),
+            setup.options,
+        ));
+        services::partitions::keep_ahead(&services)
+            .await
+            .expect("partitions");
         services.catalog.reload().await.expect("a catalog");
         let project = make_project(&services).await;
         let engine = Engine::start(Arc::clone(&services)).expect("an engine");
@@ -136,7 +149,11 @@ impl Gateway {
     /// # Panics
     /// When it is refused.
     pub async fn endpoint(&self, url: &str) -> EndpointId {
-        let new = NewEndpoint { name: url.to_owned(), url: url.to_owned(), ..NewEndpoint::default() };
+        let new = NewEndpoint {
+            name: url.to_owned(),
+            url: url.to_owned(),
+            ..NewEndpoint::default()
+        };
         self.endpoint_of(new).await
     }
 
@@ -146,13 +163,17 @@ impl Gateway {
     /// When it is refused.
     pub async fn endpoint_of(&self, new: NewEndpoint) -> EndpointId {
         let (services, actor) = (&self.services, self.actor());
-        let endpoint = services::endpoints::create(services, &actor, self.project, new).await.expect("an endpoint");
+        let endpoint = services::endpoints::create(services, &actor, self.project, new)
+            .await
+            .expect("an endpoint");
         let subscription = NewSubscription {
             name: format!("everything to {}", endpoint.name),
             endpoint_id: endpoint.id.to_string(),
             ..NewSubscription::default()
         };
-        services::subscriptions::create(services, &actor, self.project, subscription).await.expect("a subscription");
+        services::subscriptions::create(services, &actor, self.project, subscription)
+            .await
+            .expect("a subscription");
         endpoint.id
     }
 
@@ -189,9 +210,14 @@ impl Gateway {
     /// # Panics
     /// When PostgreSQL is away.
     pub async fn deliveries(&self, event: EventId) -> Vec<Delivery> {
-        let filter = DeliveryFilter { event_id: Some(event), ..DeliveryFilter::default() };
+        let filter = DeliveryFilter {
+            event_id: Some(event),
+            ..DeliveryFilter::default()
+        };
         let (services, actor) = (&self.services, self.actor());
-        let page = services::deliveries::list(services, &actor, self.project, &filter, PageRequest::first(100)).await;
+        let page =
+            services::deliveries::list(services, &actor, self.project, &filter, PageRequest::first(100))
+                .await;
         page.expect("a page").items
     }
 
@@ -215,7 +241,11 @@ impl Gateway {
 
     /// Ids of an event's deliveries.
     pub async fn delivery_ids(&self, event: EventId) -> Vec<DeliveryId> {
-        self.deliveries(event).await.iter().map(|delivery| delivery.id).collect()
+        self.deliveries(event)
+            .await
+            .iter()
+            .map(|delivery| delivery.id)
+            .collect()
     }
 
     /// Moves the clock on.
@@ -226,7 +256,9 @@ impl Gateway {
 
 async fn make_project(services: &Services) -> ProjectId {
     let actor = Actor::system();
-    let organisation = services::organisations::create(services, &actor, "Harbour").await.expect("an organisation");
+    let organisation = services::organisations::create(services, &actor, "Harbour")
+        .await
+        .expect("an organisation");
     let config = serde_json::json!({
         "multiple_endpoint_subscriptions": true,
         "strategy": { "type": "linear", "duration": 60, "retry_count": 3 },
@@ -238,5 +270,9 @@ async fn make_project(services: &Services) -> ProjectId {
         config: config.as_object().cloned(),
         ..NewProject::default()
     };
-    services::projects::create(services, &actor, new).await.expect("a project").project.id
+    services::projects::create(services, &actor, new)
+        .await
+        .expect("a project")
+        .project
+        .id
 }

@@ -28,7 +28,10 @@ pub struct Received {
 impl Received {
     /// A header as text; empty when there is none.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -82,7 +85,11 @@ impl Receiver {
         let serving = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Self { address, inner, serving }
+        Self {
+            address,
+            inner,
+            serving,
+        }
     }
 
     /// Its address with a path.
@@ -127,15 +134,23 @@ impl Receiver {
         };
         match tokio::time::timeout(Duration::from_secs(30), waiting).await {
             Ok(received) => received,
-            Err(tokio::time::error::Elapsed { .. }) => panic!("only {} of {count} requests came", self.received().len()),
+            Err(tokio::time::error::Elapsed { .. }) => {
+                panic!("only {} of {count} requests came", self.received().len())
+            }
         }
     }
 }
 
 async fn receive(State(inner): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let reply = lock(&inner.replies).pop_front().or_else(|| lock(&inner.always).clone());
+    let reply = lock(&inner.replies)
+        .pop_front()
+        .or_else(|| lock(&inner.always).clone());
     let released = inner.release.notified();
-    lock(&inner.received).push(Received { path: uri.path().to_owned(), headers, body });
+    lock(&inner.received).push(Received {
+        path: uri.path().to_owned(),
+        headers,
+        body,
+    });
     inner.came.notify_waiters();
     match reply.unwrap_or(Reply::Status(200)) {
         Reply::Status(code) => status(code).into_response(),

@@ -10,13 +10,20 @@ pub fn redis_url() -> String {
 
 /// A variable of the environment, or else of the file that the private stores write.
 fn address(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment alone")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are configured by the environment alone"
+    )]
     let given = std::env::var(name).ok();
     given.or_else(|| {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.dev/env");
         let lines = std::fs::read_to_string(file).ok()?;
         lines.lines().find_map(|line| {
-            let value = line.trim().trim_start_matches("export ").strip_prefix(name)?.strip_prefix('=')?;
+            let value = line
+                .trim()
+                .trim_start_matches("export ")
+                .strip_prefix(name)?
+                .strip_prefix('=')?;
             Some(value.trim_matches('\'').to_owned())
         })
     })

@@ -39,16 +39,38 @@ impl QueueWorkers {
 pub async fn run(engine: &Engine, queues: &Queues, settings: &QueueWorkers, stop: &CancellationToken) {
     let mut workers = JoinSet::new();
     for _ in 0..settings.workers.max(1) {
-        let (queue, options, engine, stop) = (queues.events.clone(), settings.options(), engine.clone(), stop.clone());
+        let (queue, options, engine, stop) = (
+            queues.events.clone(),
+            settings.options(),
+            engine.clone(),
+            stop.clone(),
+        );
         workers.spawn(async move {
             let token = stop.clone();
-            run_worker(&queue, options, move |entry| on_event(engine.clone(), entry, token.clone()), stop).await;
+            run_worker(
+                &queue,
+                options,
+                move |entry| on_event(engine.clone(), entry, token.clone()),
+                stop,
+            )
+            .await;
         });
     }
-    let (queue, options, engine, stop) = (queues.deliveries.clone(), settings.options(), engine.clone(), stop.clone());
+    let (queue, options, engine, stop) = (
+        queues.deliveries.clone(),
+        settings.options(),
+        engine.clone(),
+        stop.clone(),
+    );
     workers.spawn(async move {
         let token = stop.clone();
-        run_worker(&queue, options, move |entry| on_delivery(engine.clone(), entry, token.clone()), stop).await;
+        run_worker(
+            &queue,
+            options,
+            move |entry| on_delivery(engine.clone(), entry, token.clone()),
+            stop,
+        )
+        .await;
     });
     while workers.join_next().await.is_some() {}
 }
@@ -57,18 +79,32 @@ pub async fn run(engine: &Engine, queues: &Queues, settings: &QueueWorkers, stop
 ///
 /// While a store is away the entry is kept in hand and tried again: a long outage must not use up
 /// its attempts. Meanwhile nothing new is read, because there is no room.
-async fn on_event(engine: Engine, entry: Entry<AcceptedEvent>, stop: CancellationToken) -> Result<(), Failure> {
-    let mut hand = if entry.deliveries > 1 || entry.attempts > 0 { Hand::Another } else { Hand::First };
+async fn on_event(
+    engine: Engine,
+    entry: Entry<AcceptedEvent>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let mut hand = if entry.deliveries > 1 || entry.attempts > 0 {
+        Hand::Another
+    } else {
+        Hand::First
+    };
     loop {
         match engine.process(entry.payload.clone(), hand).await {
-            Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => hand = Hand::Another,
+            Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => {
+                hand = Hand::Another
+            }
             outcome => return outcome.map_err(|error| Failure::retry(error.to_string())),
         }
     }
 }
 
 /// Trigger: a delivery that is due. Harmless to repeat: only one caller gets the lease.
-async fn on_delivery(engine: Engine, entry: Entry<DueDelivery>, stop: CancellationToken) -> Result<(), Failure> {
+async fn on_delivery(
+    engine: Engine,
+    entry: Entry<DueDelivery>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
     loop {
         match engine.look_at(entry.payload.0).await {
             Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => {}

@@ -39,7 +39,9 @@ pub async fn run(services: Arc<Services>, stop: CancellationToken) {
 async fn tick(services: &Services, last: &mut LastRuns) {
     for job in jobs::ALL {
         let now = services.clock.now();
-        let due = last.get(job.name).is_none_or(|at| now - *at >= job.every || now < *at - TimeDelta::minutes(1));
+        let due = last
+            .get(job.name)
+            .is_none_or(|at| now - *at >= job.every || now < *at - TimeDelta::minutes(1));
         if due {
             last.insert(job.name, now);
             jobs::run(services, job, jobs::Trigger::Schedule).await;

@@ -50,7 +50,10 @@ pub(super) async fn run(config: &Config, command: Bootstrap, format: Output) -> 
         }));
     }
     println!("User          {} ({})", made.user.email, made.user.id);
-    println!("Organisation  {} ({})", made.organisation.name, made.organisation.id);
+    println!(
+        "Organisation  {} ({})",
+        made.organisation.name, made.organisation.id
+    );
     println!("Project       {} ({})", made.project.name, made.project.id);
     match key {
         Some(key) => println!("API key       {key}\n\nThe key is shown only now. Keep it."),

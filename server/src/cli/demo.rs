@@ -29,7 +29,12 @@ use crate::config::Config;
 use crate::wiring;
 
 /// Types of the events that are sent in turn.
-const TYPES: [&str; 4] = ["order.created", "payment.captured", "shipment.updated", "customer.updated"];
+const TYPES: [&str; 4] = [
+    "order.created",
+    "payment.captured",
+    "shipment.updated",
+    "customer.updated",
+];
 /// One request in so many to the shaky endpoint fails.
 const SHAKY: usize = 4;
 
@@ -59,8 +64,22 @@ pub(super) async fn run(config: &Config, command: Demo) -> Outcome {
     let base = format!("http://{}", listener.local_addr()?);
     let receiver = tokio::spawn(async move { axum::serve(listener, receiver()).await });
     let targets = [
-        endpoint(&services, &actor, project, "Local receiver", &format!("{base}/ok")).await?,
-        endpoint(&services, &actor, project, "Shaky receiver", &format!("{base}/shaky")).await?,
+        endpoint(
+            &services,
+            &actor,
+            project,
+            "Local receiver",
+            &format!("{base}/ok"),
+        )
+        .await?,
+        endpoint(
+            &services,
+            &actor,
+            project,
+            "Shaky receiver",
+            &format!("{base}/shaky"),
+        )
+        .await?,
     ];
     println!("Receiver on {base}: /ok takes everything, /shaky refuses one request in {SHAKY}.");
     for n in 0..command.events {
@@ -79,9 +98,14 @@ pub(super) async fn run(config: &Config, command: Demo) -> Outcome {
 }
 
 async fn find_project(services: &Services, actor: &Actor, name: &str) -> Result<ProjectId, Failure> {
-    let found = projects::list(services, actor, None).await?.into_iter().find(|p| p.project.name == name);
+    let found = projects::list(services, actor, None)
+        .await?
+        .into_iter()
+        .find(|p| p.project.name == name);
     found.map(|found| found.project.id).ok_or_else(|| {
-        Failure::BadArguments(format!("there is no project {name}; `longhaul bootstrap --project {name}` makes it"))
+        Failure::BadArguments(format!(
+            "there is no project {name}; `longhaul bootstrap --project {name}` makes it"
+        ))
     })
 }
 
@@ -95,13 +119,29 @@ async fn endpoint(
     url: &str,
 ) -> Result<EndpointId, Failure> {
     use services::endpoints;
-    let query = EndpointQuery { q: Some(name.to_owned()), ..EndpointQuery::default() };
-    let known = endpoints::list(services, actor, project, query).await?.items.into_iter().find(|e| e.name == name);
+    let query = EndpointQuery {
+        q: Some(name.to_owned()),
+        ..EndpointQuery::default()
+    };
+    let known = endpoints::list(services, actor, project, query)
+        .await?
+        .items
+        .into_iter()
+        .find(|e| e.name == name);
     if let Some(known) = known {
-        let update = endpoints::EndpointUpdate { url: Some(url.to_owned()), ..Default::default() };
-        return Ok(endpoints::update(services, actor, project, known.id, update).await?.id);
+        let update = endpoints::EndpointUpdate {
+            url: Some(url.to_owned()),
+            ..Default::default()
+        };
+        return Ok(endpoints::update(services, actor, project, known.id, update)
+            .await?
+            .id);
     }
-    let new = NewEndpoint { name: name.to_owned(), url: url.to_owned(), ..NewEndpoint::default() };
+    let new = NewEndpoint {
+        name: name.to_owned(),
+        url: url.to_owned(),
+        ..NewEndpoint::default()
+    };
     let endpoint = endpoints::create(services, actor, project, new).await?;
     let subscription = NewSubscription {
         name: format!("Everything to {name}"),
@@ -139,7 +179,15 @@ fn receiver() -> Router {
     let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let shaky = move || {
         let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        async move { if n % SHAKY == SHAKY - 1 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK } }
+        async move {
+            if n % SHAKY == SHAKY - 1 {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::OK
+            }
+        }
     };
-    Router::new().route("/ok", post(|| async { "ok" })).route("/shaky", post(shaky))
+    Router::new()
+        .route("/ok", post(|| async { "ok" }))
+        .route("/shaky", post(shaky))
 }

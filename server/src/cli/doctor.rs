@@ -28,10 +28,22 @@ pub(super) async fn run(config: &Config, format: Output) -> Outcome {
         print_json(&findings)?;
     } else {
         for finding in &findings {
-            println!("{}  {:<12} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.check, finding.text);
+            println!(
+                "{}  {:<12} {}",
+                if finding.ok { "ok  " } else { "FAIL" },
+                finding.check,
+                finding.text
+            );
         }
     }
-    if failed == 0 { Ok(()) } else { Err(Failure::Failed(anyhow::anyhow!("{failed} of {} checks failed", findings.len()))) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Failure::Failed(anyhow::anyhow!(
+            "{failed} of {} checks failed",
+            findings.len()
+        )))
+    }
 }
 
 async fn postgres(config: &Config, findings: &mut Vec<Finding>) {
@@ -42,24 +54,52 @@ async fn postgres(config: &Config, findings: &mut Vec<Finding>) {
     };
     match db.server_version().await {
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            return note("postgres", false, format!("{error}: {cause}. Check database.url and that it runs"));
+            let cause = std::error::Error::source(&error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            return note(
+                "postgres",
+                false,
+                format!("{error}: {cause}. Check database.url and that it runs"),
+            );
         }
         Ok(version) if version < 150_000 => {
-            note("postgres", false, format!("version {} is too old, 15 or newer is needed", version / 10_000));
+            note(
+                "postgres",
+                false,
+                format!("version {} is too old, 15 or newer is needed", version / 10_000),
+            );
         }
-        Ok(version) => note("postgres", true, format!("version {}.{}", version / 10_000, version % 10_000)),
+        Ok(version) => note(
+            "postgres",
+            true,
+            format!("version {}.{}", version / 10_000, version % 10_000),
+        ),
     }
     match Migrator::get_pending_migrations(db.orm()).await {
         Ok(pending) if pending.is_empty() => note("schema", true, "up to date".to_owned()),
-        Ok(pending) => return note("schema", false, format!("{} steps pending, run `longhaul migrate up`", pending.len())),
+        Ok(pending) => {
+            return note(
+                "schema",
+                false,
+                format!("{} steps pending, run `longhaul migrate up`", pending.len()),
+            );
+        }
         Err(error) => return note("schema", false, error.to_string()),
     }
     match db::partitions::rows_in_default(&db, 10_001).await {
         Ok(rows) => {
             let waiting: i64 = rows.iter().map(|(_, n)| n).sum();
             let text = format!("{waiting} rows wait in default leaves; the scheduler moves them home");
-            note("partitions", waiting == 0, if waiting == 0 { "every row is in its leaf".to_owned() } else { text });
+            note(
+                "partitions",
+                waiting == 0,
+                if waiting == 0 {
+                    "every row is in its leaf".to_owned()
+                } else {
+                    text
+                },
+            );
         }
         Err(error) => note("partitions", false, error.to_string()),
     }
@@ -72,13 +112,28 @@ async fn redis(config: &Config, findings: &mut Vec<Finding>) {
     };
     let (ok, text) = match outcome {
         Ok(()) => (true, "answers".to_owned()),
-        Err(error) => (false, format!("{error:#}. Events go the way of PostgreSQL meanwhile; check redis.url")),
+        Err(error) => (
+            false,
+            format!("{error:#}. Events go the way of PostgreSQL meanwhile; check redis.url"),
+        ),
     };
-    findings.push(Finding { check: "redis", ok, text });
+    findings.push(Finding {
+        check: "redis",
+        ok,
+        text,
+    });
 }
 
 fn secrets(config: &Config, findings: &mut Vec<Finding>) {
     let ok = config.security.encryption_key().is_some();
-    let text = if ok { "set" } else { "security.encryption_key is missing; `openssl rand -base64 32` makes one" };
-    findings.push(Finding { check: "secrets", ok, text: text.to_owned() });
+    let text = if ok {
+        "set"
+    } else {
+        "security.encryption_key is missing; `openssl rand -base64 32` makes one"
+    };
+    findings.push(Finding {
+        check: "secrets",
+        ok,
+        text: text.to_owned(),
+    });
 }

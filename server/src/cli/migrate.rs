@@ -42,7 +42,10 @@ pub(super) async fn run(config: &Config, command: &Migrate, format: Output) -> O
     }
     match names.as_slice() {
         [] => println!("The schema is up to date."),
-        names => println!("Pending: {}. `longhaul migrate up` applies them.", names.join(", ")),
+        names => println!(
+            "Pending: {}. `longhaul migrate up` applies them.",
+            names.join(", ")
+        ),
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! Exit codes: 0 done, 1 failed, 2 bad arguments, 3 refused by a safety rule.
+//! Exit codes: 0 done, 1 failed, 2 bad arguments. 3 is kept for what a safety rule refuses.
 
 mod bootstrap;
 mod check;
@@ -87,8 +87,6 @@ enum Failure {
     Failed(anyhow::Error),
     /// Exit code 2.
     BadArguments(String),
-    /// Exit code 3.
-    Refused(String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -117,10 +115,6 @@ pub fn main() -> ExitCode {
             eprintln!("longhaul: {text}");
             ExitCode::from(2)
         }
-        Err(Failure::Refused(text)) => {
-            eprintln!("longhaul: refused: {text}");
-            ExitCode::from(3)
-        }
     }
 }
 
@@ -128,7 +122,9 @@ async fn run(cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     let command = command.unwrap_or_else(|| Command::All(processes::Serve::default()));
     let mut flags = flags_of(&global);
-    if let Command::All(serve) | Command::Server(serve) | Command::Worker(serve) | Command::Scheduler(serve) = &command {
+    if let Command::All(serve) | Command::Server(serve) | Command::Worker(serve) | Command::Scheduler(serve) =
+        &command
+    {
         flags.extend(serve.flags());
     }
     let (config, provenance) = load(&global, flags)?;
@@ -150,7 +146,11 @@ fn flags_of(global: &Global) -> Vec<FlagValue> {
     let mut flags: Vec<FlagValue> = global
         .settings
         .iter()
-        .map(|(key, value)| FlagValue { flag: format!("--set {key}"), key: key.clone(), value: value.clone() })
+        .map(|(key, value)| FlagValue {
+            flag: format!("--set {key}"),
+            key: key.clone(),
+            value: value.clone(),
+        })
         .collect();
     if let Some(features) = &global.enable_feature_flag {
         flags.push(FlagValue {
@@ -163,10 +163,17 @@ fn flags_of(global: &Global) -> Vec<FlagValue> {
 }
 
 fn load(global: &Global, flags: Vec<FlagValue>) -> Result<(Config, Provenance), Failure> {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     let env = std::env::vars().collect();
-    let options =
-        LoadOptions { file: global.config.clone(), directory: Some(PathBuf::from(".")), env, flags };
+    let options = LoadOptions {
+        file: global.config.clone(),
+        directory: Some(PathBuf::from(".")),
+        env,
+        flags,
+    };
     let (config, provenance, warnings) =
         Config::load(&options).map_err(|errors| Failure::BadArguments(errors.to_string()))?;
     for warning in warnings {
@@ -176,7 +183,9 @@ fn load(global: &Global, flags: Vec<FlagValue>) -> Result<(Config, Provenance), 
 }
 
 fn parse_setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, as in log.level=debug")?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("expected KEY=VALUE, as in log.level=debug")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -184,4 +193,41 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 fn print_json(value: &impl serde::Serialize) -> Outcome {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn with_env<'a>(variables: impl IntoIterator<Item = &'a str>) -> LoadOptions {
+        let env = variables
+            .into_iter()
+            .map(|name| (name.to_owned(), "1".to_owned()))
+            .collect();
+        LoadOptions {
+            env,
+            ..LoadOptions::default()
+        }
+    }
+
+    #[test]
+    fn variables_that_stand_for_flags_are_known_to_the_configuration() {
+        let root = Cli::command();
+        let commands = || std::iter::once(&root).chain(root.get_subcommands());
+        let variables: Vec<_> = commands()
+            .flat_map(clap::Command::get_arguments)
+            .filter_map(|a| a.get_env()?.to_str())
+            .collect();
+        assert!(variables.contains(&"LONGHAUL_MIGRATE"), "{variables:?}");
+        if let Err(errors) = Config::load(&with_env(variables)) {
+            panic!("{errors}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -36,15 +36,21 @@ pub(super) struct Serve {
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     roles: Vec<String>,
     /// Apply pending schema steps before starting.
-    #[arg(long, env = "LONGHAUL_MIGRATE")]
+    #[arg(long, env = "LONGHAUL_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     migrate: bool,
 }
 
 impl Serve {
     /// What stands on the command line, as settings.
     pub(super) fn flags(&self) -> Vec<FlagValue> {
-        let flag = |flag: &str, key: &str, value: String| FlagValue { flag: flag.to_owned(), key: key.to_owned(), value };
-        let port = self.port.map(|port| flag("--port", "server.port", port.to_string()));
+        let flag = |flag: &str, key: &str, value: String| FlagValue {
+            flag: flag.to_owned(),
+            key: key.to_owned(),
+            value,
+        };
+        let port = self
+            .port
+            .map(|port| flag("--port", "server.port", port.to_string()));
         let bind = self.bind.clone().map(|bind| flag("--bind", "server.bind", bind));
         port.into_iter().chain(bind).collect()
     }
@@ -59,20 +65,41 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    pub(super) const ALL: Self = Self { server: true, worker: true, scheduler: true };
-    pub(super) const SERVER: Self = Self { server: true, worker: false, scheduler: false };
-    pub(super) const WORKER: Self = Self { server: false, worker: true, scheduler: false };
-    pub(super) const SCHEDULER: Self = Self { server: false, worker: false, scheduler: true };
+    pub(super) const ALL: Self = Self {
+        server: true,
+        worker: true,
+        scheduler: true,
+    };
+    pub(super) const SERVER: Self = Self {
+        server: true,
+        worker: false,
+        scheduler: false,
+    };
+    pub(super) const WORKER: Self = Self {
+        server: false,
+        worker: true,
+        scheduler: false,
+    };
+    pub(super) const SCHEDULER: Self = Self {
+        server: false,
+        worker: false,
+        scheduler: true,
+    };
 
     fn named(names: &[String]) -> Result<Self, Failure> {
-        let mut roles = Self { server: false, worker: false, scheduler: false };
+        let mut roles = Self {
+            server: false,
+            worker: false,
+            scheduler: false,
+        };
         for name in names {
             match name.as_str() {
                 "server" => roles.server = true,
                 "worker" => roles.worker = true,
                 "scheduler" => roles.scheduler = true,
                 other => {
-                    let text = format!("--roles: there is no role {other}; there are server, worker and scheduler");
+                    let text =
+                        format!("--roles: there is no role {other}; there are server, worker and scheduler");
                     return Err(Failure::BadArguments(text));
                 }
             }
@@ -82,7 +109,11 @@ impl Roles {
 }
 
 pub(super) async fn run(config: &Config, roles: Roles, serve: &Serve) -> Outcome {
-    let roles = if serve.roles.is_empty() { roles } else { Roles::named(&serve.roles)? };
+    let roles = if serve.roles.is_empty() {
+        roles
+    } else {
+        Roles::named(&serve.roles)?
+    };
     telemetry::start_logs(config);
     let metrics = telemetry::start_metrics()?;
     let services = wiring::services(config, wiring::clock(config))?;
@@ -92,8 +123,9 @@ pub(super) async fn run(config: &Config, roles: Roles, serve: &Serve) -> Outcome
         return Ok(());
     }
     let address = config.server.listen_address();
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (server.bind, server.port)"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (server.bind, server.port)"))?;
     tracing::info!(%address, ?roles, version = env!("CARGO_PKG_VERSION"), "longhaul runs");
     if config.dev.clock {
         tracing::warn!("the development clock is on: anybody who reaches this port can move time");
@@ -132,7 +164,11 @@ async fn run_roles(
         let (services, stop) = (Arc::clone(services), stop.clone());
         tasks.spawn(async move { services.catalog.follow(stop).await });
     }
-    let engine = if roles.worker { Some(Engine::start(Arc::clone(services))?) } else { None };
+    let engine = if roles.worker {
+        Some(Engine::start(Arc::clone(services))?)
+    } else {
+        None
+    };
     if let Some(engine) = engine.clone() {
         let (services, settings, token) = (Arc::clone(services), wiring::queue_workers(config), stop.clone());
         tasks.spawn(async move {
@@ -163,7 +199,9 @@ async fn prepare(services: &Services, migrate: bool, stop: &CancellationToken) -
         match services.db.ping().await {
             Ok(()) => break,
             Err(error) if error.is_transient() => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                let cause = std::error::Error::source(&error)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 tracing::warn!(cause, "waiting for PostgreSQL");
             }
             Err(error) => return Err(error.into()),
@@ -178,7 +216,10 @@ async fn prepare(services: &Services, migrate: bool, stop: &CancellationToken) -
     }
     let pending = Migrator::get_pending_migrations(services.db.orm()).await?;
     if !pending.is_empty() {
-        let text = format!("{} schema steps are pending; run `longhaul migrate up`", pending.len());
+        let text = format!(
+            "{} schema steps are pending; run `longhaul migrate up`",
+            pending.len()
+        );
         return Err(Failure::Failed(anyhow::anyhow!(text)));
     }
     services::partitions::keep_ahead(services).await?;
@@ -189,7 +230,8 @@ async fn prepare(services: &Services, migrate: bool, stop: &CancellationToken) -
 /// SIGINT or SIGTERM stops; a second one ends at once.
 async fn on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return tracing::error!("signals cannot be heard");
     };
     let mut told = false;

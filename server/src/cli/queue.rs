@@ -45,7 +45,9 @@ pub(super) async fn run(config: &Config, command: &QueueCommand, format: Output)
     match &command.action {
         Action::Stats => stats(&services.queues, format).await,
         Action::Dead { queue, limit } => dead(named(&services.queues, queue)?, *limit, format).await,
-        Action::Redrive { queue, ids, limit } => redrive(named(&services.queues, queue)?, ids, *limit, format).await,
+        Action::Redrive { queue, ids, limit } => {
+            redrive(named(&services.queues, queue)?, ids, *limit, format).await
+        }
     }
 }
 
@@ -53,7 +55,9 @@ fn named<'a>(queues: &'a Queues, name: &str) -> Result<&'a Queue, Failure> {
     match name {
         services::queues::EVENTS => Ok(&queues.events),
         services::queues::DELIVERIES => Ok(&queues.deliveries),
-        _ => Err(Failure::BadArguments(format!("there is no queue {name}; there are events and deliveries"))),
+        _ => Err(Failure::BadArguments(format!(
+            "there is no queue {name}; there are events and deliveries"
+        ))),
     }
 }
 
@@ -62,15 +66,14 @@ async fn stats(queues: &Queues, format: Output) -> Outcome {
     if format == Output::Json {
         return print_json(&json!({ "events": stats_json(&events), "deliveries": stats_json(&deliveries) }));
     }
-    println!("{:<12} {:>10} {:>10} {:>10} {:>8} {:>10}", "queue", "waiting", "in flight", "delayed", "dead", "oldest ms");
+    println!(
+        "{:<12} {:>10} {:>10} {:>10} {:>8} {:>10}",
+        "queue", "waiting", "in flight", "delayed", "dead", "oldest ms"
+    );
     for (name, stats) in [("events", events), ("deliveries", deliveries)] {
         println!(
             "{name:<12} {:>10} {:>10} {:>10} {:>8} {:>10}",
-            stats.waiting,
-            stats.in_flight,
-            stats.delayed,
-            stats.dead,
-            stats.oldest_waiting_ms
+            stats.waiting, stats.in_flight, stats.delayed, stats.dead, stats.oldest_waiting_ms
         );
     }
     Ok(())
@@ -85,15 +88,28 @@ async fn dead(queue: &Queue, limit: usize, format: Output) -> Outcome {
         println!("No dead entries.");
     }
     for entry in entries {
-        println!("{}  {}  after {} attempts: {}", entry.id, entry.died_at.to_rfc3339(), entry.attempts, entry.reason);
+        println!(
+            "{}  {}  after {} attempts: {}",
+            entry.id,
+            entry.died_at.to_rfc3339(),
+            entry.attempts,
+            entry.reason
+        );
     }
     Ok(())
 }
 
 async fn redrive(queue: &Queue, ids: &[String], limit: usize, format: Output) -> Outcome {
-    let parsed = ids.iter().map(|id| id.parse::<EntryId>()).collect::<Result<Vec<_>, _>>();
+    let parsed = ids
+        .iter()
+        .map(|id| id.parse::<EntryId>())
+        .collect::<Result<Vec<_>, _>>();
     let ids = parsed.map_err(|error| Failure::BadArguments(error.to_string()))?;
-    let which = if ids.is_empty() { Redrive::All } else { Redrive::Ids(ids) };
+    let which = if ids.is_empty() {
+        Redrive::All
+    } else {
+        Redrive::Ids(ids)
+    };
     let n = queue.dead_redrive(which, limit).await?;
     if format == Output::Json {
         return print_json(&json!({ "redriven": n }));

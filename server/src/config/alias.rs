@@ -16,8 +16,6 @@ pub(super) enum Meaning {
     ZeroIsUnset,
     /// Kilobytes, where the key takes bytes.
     Kilobytes,
-    /// True where the key takes false.
-    Opposite,
     /// A level of the log; `fatal` exists.
     Level,
 }
@@ -63,7 +61,7 @@ const fn variable(variable: &'static str, key: &'static str) -> Alias {
 }
 
 /// Every alias. One variable may set two keys, and one key may have several names.
-pub(super) const ALIASES: [Alias; 32] = [
+pub(super) const ALIASES: [Alias; 29] = [
     alias("CONVOY_ENABLE_FEATURE_FLAG", "enable_feature_flag", "features"),
     alias("PORT", "server.http.port", "server.port"),
     converted("CONVOY_HOST", "host", "server.public_url", Meaning::Host),
@@ -104,12 +102,6 @@ pub(super) const ALIASES: [Alias; 32] = [
     variable("CONVOY_REDIS_DATABASE", "redis.database"),
     converted("CONVOY_LOGGER_LEVEL", "logger.level", "log.level", Meaning::Level),
     alias(
-        "CONVOY_INSTANCE_INGEST_RATE",
-        "instance_ingest_rate",
-        "ingest.rate",
-    ),
-    alias("CONVOY_API_RATE_LIMIT", "api_rate_limit", "ingest.api_rate"),
-    alias(
         "CONVOY_CONSUMER_POOL_SIZE",
         "consumer_pool_size",
         "delivery.concurrency",
@@ -135,12 +127,6 @@ pub(super) const ALIASES: [Alias; 32] = [
         "CONVOY_DISPATCHER_BLOCK_LIST",
         "dispatcher.block_list",
         "delivery.deny_addresses",
-    ),
-    converted(
-        "CONVOY_DISPATCHER_SKIP_PING_VALIDATION",
-        "dispatcher.skip_ping_validation",
-        "delivery.ping_validation",
-        Meaning::Opposite,
     ),
     // The short name of the one secret that every installation sets.
     variable("LONGHAUL_SECRET_KEY", "security.encryption_key"),
@@ -172,7 +158,6 @@ impl Meaning {
                 let kilobytes: u64 = text.parse().map_err(|_| "must be a whole number of kilobytes")?;
                 kilobytes.saturating_mul(1_024).to_string()
             }
-            Self::Opposite => (!super::value::flag(text)?).to_string(),
             Self::Level if text.eq_ignore_ascii_case("fatal") => "error".to_owned(),
             Self::Same | Self::ZeroIsUnset | Self::Level => text.to_owned(),
         }))
@@ -200,10 +185,11 @@ fn socket(address: &str) -> Result<std::net::SocketAddr, &'static str> {
 
 /// Documented variables that this version knows and does not use. An entry that ends in `_` stands
 /// for all names that start with it.
-const UNUSED_VARIABLES: [&str; 72] = [
+const UNUSED_VARIABLES: [&str; 75] = [
     "AGENT_PORT",
     "CONVOY_ANALYTICS_ENABLED",
     "CONVOY_API_KEY_CONFIG",
+    "CONVOY_API_RATE_LIMIT",
     "CONVOY_API_VERSION",
     "CONVOY_BACKUP_INTERVAL",
     "CONVOY_BASIC_AUTH_CONFIG",
@@ -221,12 +207,14 @@ const UNUSED_VARIABLES: [&str; 72] = [
     "CONVOY_DISPATCHER_CACERT_STRING",
     "CONVOY_DISPATCHER_INSECURE_SKIP_VERIFY",
     "CONVOY_DISPATCHER_PING_METHODS",
+    "CONVOY_DISPATCHER_SKIP_PING_VALIDATION",
     "CONVOY_ENABLE_PROFILING",
     "CONVOY_ENABLE_PYROSCOPE_PROFILING",
     "CONVOY_ENV",
     "CONVOY_GOOGLE_OAUTH_",
     "CONVOY_HCP_",
     "CONVOY_INGEST_RATE",
+    "CONVOY_INSTANCE_INGEST_RATE",
     "CONVOY_JWT_EXPIRY",
     "CONVOY_JWT_REALM_ENABLED",
     "CONVOY_JWT_REFRESH_EXPIRY",
@@ -277,8 +265,9 @@ const UNUSED_VARIABLES: [&str; 72] = [
 
 /// Documented paths of files that this version knows and does not use. A name without a dot stands
 /// for everything below it as well.
-const UNUSED_PATHS: [&str; 41] = [
+const UNUSED_PATHS: [&str; 44] = [
     "analytics",
+    "api_rate_limit",
     "api_version",
     "auth",
     "billing",
@@ -293,9 +282,11 @@ const UNUSED_PATHS: [&str; 41] = [
     "dispatcher.ca_cert_string",
     "dispatcher.insecure_skip_verify",
     "dispatcher.ping_methods",
+    "dispatcher.skip_ping_validation",
     "enable_profiling",
     "env",
     "hcp_vault",
+    "instance_ingest_rate",
     "license_key",
     "license_service",
     "metrics",

@@ -51,13 +51,17 @@ impl Key {
 /// Start of the product's own variables.
 pub(super) const PREFIX: &str = "LONGHAUL_";
 
-/// Variables with the product's prefix that are no settings: they steer scripts and tests, or name
-/// the file.
-pub(super) const NOT_SETTINGS: [&str; 5] = [
+/// Variables with the product's prefix that are no settings: they steer scripts and tests, name the
+/// file, or stand for a flag of one command.
+pub(super) const NOT_SETTINGS: [&str; 9] = [
     "LONGHAUL_BIN",
+    "LONGHAUL_BOOTSTRAP_PASSWORD",
     "LONGHAUL_CHROMIUM",
     "LONGHAUL_CONFIG",
     "LONGHAUL_DEV_DIR",
+    "LONGHAUL_DEV_FSYNC",
+    "LONGHAUL_END2END_SITE",
+    "LONGHAUL_MIGRATE",
     "LONGHAUL_PYTHON",
 ];
 
@@ -89,7 +93,7 @@ const fn key(path: &'static str, kind: Kind) -> Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub(super) const KEYS: [Key; 51] = [
+pub(super) const KEYS: [Key; 48] = [
     key("features", Kind::Texts),
     key("server.bind", Kind::Address),
     key("server.port", Kind::Number(1, 65_535)),
@@ -125,8 +129,6 @@ pub(super) const KEYS: [Key; 51] = [
     key("ingest.wait_replicas", Kind::Number(0, 100)),
     key("ingest.wait_timeout", Kind::Length(1, 60 * SECOND)),
     key("ingest.max_payload_bytes", Kind::Number(1, 100 * 1_024 * 1_024)),
-    key("ingest.rate", Kind::Number(0, MAX_COUNT)),
-    key("ingest.api_rate", Kind::Number(0, MAX_COUNT)),
     key("delivery.allow_addresses", Kind::Networks),
     key("delivery.deny_addresses", Kind::Networks),
     key("delivery.timeout", Kind::Length(100, HOUR)),
@@ -138,7 +140,6 @@ pub(super) const KEYS: [Key; 51] = [
     key("delivery.endpoint_concurrency", Kind::Number(1, 1_000_000)),
     key("delivery.max_retry_seconds", Kind::Number(1, 30 * 86_400)),
     key("delivery.user_agent", Kind::Text),
-    key("delivery.ping_validation", Kind::Flag),
     key("security.encryption_key", Kind::Secret),
     key("security.session_lifetime", Kind::Length(60 * SECOND, 366 * DAY)),
     key("security.cookie_secure", Kind::Flag),

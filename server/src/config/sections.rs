@@ -233,7 +233,7 @@ pub struct QueueConfig {
     /// After this time without an answer an entry is given to another worker.
     #[serde(with = "domain::duration::text")]
     pub visibility_timeout: Duration,
-    /// Most entries that one worker process holds at once.
+    /// Most entries that one worker process holds at once, of all queues together.
     pub max_in_flight: usize,
     /// Most dead entries that are kept.
     pub dead_max: u64,
@@ -262,10 +262,6 @@ pub struct IngestConfig {
     pub wait_timeout: Duration,
     /// Largest accepted payload in bytes.
     pub max_payload_bytes: usize,
-    /// Accepted events per second of this instance; 0 is no limit.
-    pub rate: u32,
-    /// Other requests per second and key; 0 is no limit.
-    pub api_rate: u32,
 }
 
 /// Delivering events.
@@ -289,8 +285,6 @@ pub struct DeliveryConfig {
     pub max_retry_seconds: u32,
     /// What endpoints are told who is calling; `{version}` not yet replaced.
     pub user_agent: String,
-    /// Whether an endpoint must answer before it may be saved.
-    pub ping_validation: bool,
 }
 
 impl DeliveryConfig {

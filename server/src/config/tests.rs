@@ -203,7 +203,6 @@ fn variables_of_the_replaced_gateway_work() {
         ("CONVOY_ROOT_PATH", "/hooks"),
         ("CONVOY_MAX_RESPONSE_SIZE", "10"),
         ("CONVOY_MAX_RETRY_SECONDS", "0"),
-        ("CONVOY_DISPATCHER_SKIP_PING_VALIDATION", "false"),
         ("CONVOY_DISPATCHER_ALLOW_LIST", "127.0.0.0/8, ::1"),
         ("CONVOY_ENABLE_FEATURE_FLAG", "retention-policy"),
     ]));
@@ -221,7 +220,6 @@ fn variables_of_the_replaced_gateway_work() {
     assert!(config.security.secure_cookies(&config.server));
     assert_eq!(config.delivery.max_response_bytes, 10_240);
     assert_eq!(config.delivery.max_retry_seconds, 7_200);
-    assert!(config.delivery.ping_validation);
     assert!(config.has_feature("retention-policy"));
     let policy = config.delivery.address_policy();
     assert_eq!(policy.is_refused("127.0.0.1".parse().expect("an address")), None);
@@ -240,7 +238,8 @@ fn the_file_of_the_replaced_gateway_works() {
         r#"{
             "host": "localhost:7000", "database": {"dsn": "postgres://u@h/d"}, "server": {"http": {"port": 7000}},
             "redis": {"scheme": "rediss", "host": "r", "port": 6380, "password": "x"}, "enable_feature_flag": ["retention-policy"],
-            "storage_policy": {"type": "s3", "s3": {"bucket": "b"}}, "something": {"new": 1}
+            "storage_policy": {"type": "s3", "s3": {"bucket": "b"}}, "something": {"new": 1},
+            "instance_ingest_rate": 25, "api_rate_limit": 25, "dispatcher": {"skip_ping_validation": true}
         }"#,
     );
     let (config, _, warnings) = loaded(&options);
@@ -256,12 +255,15 @@ fn the_file_of_the_replaced_gateway_works() {
     );
     assert!(config.has_feature("retention-policy"));
     let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    assert!(
-        texts
-            .iter()
-            .any(|text| text.contains("storage_policy.type") && text.contains("does not use")),
-        "{texts:?}"
-    );
+    for unused in [
+        "storage_policy.type",
+        "instance_ingest_rate",
+        "api_rate_limit",
+        "dispatcher.skip_ping_validation",
+    ] {
+        let is_named = |text: &&String| text.contains(unused) && text.contains("does not use");
+        assert!(texts.iter().any(|text| is_named(&text)), "{unused}: {texts:?}");
+    }
     assert!(
         texts.iter().any(|text| text.contains("something.new")),
         "{texts:?}"
@@ -292,6 +294,9 @@ fn unknown_own_names_are_errors_with_a_suggestion() {
 fn foreign_names_are_warnings_and_those_of_other_programs_are_passed_over() {
     let (_, _, warnings) = loaded(&env(&[
         ("CONVOY_JWT_SECRET", "hidden"),
+        ("CONVOY_API_RATE_LIMIT", "25"),
+        ("CONVOY_INSTANCE_INGEST_RATE", "25"),
+        ("CONVOY_DISPATCHER_SKIP_PING_VALIDATION", "false"),
         ("CONVOY_STORAGE_AWS_BUCKET", "b"),
         ("CONVOY_REDIS_HOTS", "typo"),
         ("STREAMS_ARCHIVE", "true"),
@@ -302,7 +307,7 @@ fn foreign_names_are_warnings_and_those_of_other_programs_are_passed_over() {
         ("LONGHAUL_DEV_DIR", ".dev"),
     ]));
     let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(texts.len(), 6, "{texts:?}");
+    assert_eq!(texts.len(), 9, "{texts:?}");
     assert!(texts.iter().all(|text| !text.contains("hidden")));
     assert!(
         texts

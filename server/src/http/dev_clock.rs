@@ -21,15 +21,27 @@ struct Instant {
 
 /// The route.
 pub fn router(services: Arc<Services>) -> Router {
-    Router::new().route("/dev/clock", put(set).get(get)).with_state(services)
+    Router::new()
+        .route("/dev/clock", put(set).get(get))
+        .with_state(services)
 }
 
 async fn get(State(services): State<Arc<Services>>) -> Json<Instant> {
-    Json(Instant { now: services.clock.now() })
+    Json(Instant {
+        now: services.clock.now(),
+    })
 }
 
-async fn set(State(services): State<Arc<Services>>, Json(wanted): Json<Instant>) -> (StatusCode, Json<Instant>) {
+async fn set(
+    State(services): State<Arc<Services>>,
+    Json(wanted): Json<Instant>,
+) -> (StatusCode, Json<Instant>) {
     let set = services.clock.set(wanted.now);
     let status = if set { StatusCode::OK } else { StatusCode::CONFLICT };
-    (status, Json(Instant { now: services.clock.now() }))
+    (
+        status,
+        Json(Instant {
+            now: services.clock.now(),
+        }),
+    )
 }

@@ -29,5 +29,12 @@ pub async fn ready(State(services): State<Arc<Services>>) -> (StatusCode, Json<V
             "catalog": if services.catalog.is_loaded() { "loaded" } else { "not loaded" },
         },
     });
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(body),
+    )
 }

@@ -1,5 +1,6 @@
 //! The HTTP side of the process: API, dashboard, health, metrics.
 
+pub mod client_address;
 pub mod dev_clock;
 pub mod health;
 pub mod origin;
@@ -45,15 +46,26 @@ pub fn router(
     if config.dev.clock {
         router = router.merge(dev_clock::router(Arc::clone(services)));
     }
-    router = router.merge(api::router(api::ApiState { services: Arc::clone(services) }));
+    router = router.merge(api::router(api::ApiState {
+        services: Arc::clone(services),
+    }));
     if dashboard {
         router = router.merge(dashboard_router(config, services)?);
     }
-    Ok(if config.server.root_path.is_empty() || config.server.root_path == "/" {
-        router
-    } else {
-        Router::new().nest(&config.server.root_path, router.clone()).merge(router)
-    })
+    let proxies = client_address::Proxies::new(&config.server.trusted_proxies);
+    router = router.layer(axum::middleware::from_fn_with_state(
+        proxies,
+        client_address::find,
+    ));
+    Ok(
+        if config.server.root_path.is_empty() || config.server.root_path == "/" {
+            router
+        } else {
+            Router::new()
+                .nest(&config.server.root_path, router.clone())
+                .merge(router)
+        },
+    )
 }
 
 fn dashboard_router(config: &Config, services: &Arc<Services>) -> anyhow::Result<Router> {
@@ -64,6 +76,8 @@ fn dashboard_router(config: &Config, services: &Arc<Services>) -> anyhow::Result
         .with_secure(config.security.secure_cookies(&config.server))
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
+        // Every request prolongs the session, not only those that change it: it ends for lack of use.
+        .with_always_save(true)
         .with_expiry(Expiry::OnInactivity(time::Duration::try_from(config.security.session_lifetime)?));
     let context = {
         let services = Arc::clone(services);
@@ -76,8 +90,9 @@ fn dashboard_router(config: &Config, services: &Arc<Services>) -> anyhow::Result
     let allowed = origin::Allowed::new(&config.server.public_base());
     Ok(Router::new()
         .leptos_routes_with_context(&options, routes, context, shell)
-        .fallback(leptos_axum::file_and_error_handler(app::shell))
         .layer(sessions)
+        // Files need no session, and must not ask the database for one.
+        .fallback(leptos_axum::file_and_error_handler(app::shell))
         .layer(axum::middleware::from_fn_with_state(allowed, origin::check))
         .layer(CompressionLayer::new())
         .with_state(options))

@@ -38,7 +38,9 @@ fn is_own(allowed: &Allowed, request: &Request) -> bool {
     if let Some(site) = header("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
-    let Some(origin) = header(ORIGIN.as_str()) else { return true };
+    let Some(origin) = header(ORIGIN.as_str()) else {
+        return true;
+    };
     let host = header(HOST.as_str()).unwrap_or_default();
     origin == &*allowed.0 || origin.split_once("://").is_some_and(|(_, own)| own == host)
 }
@@ -58,13 +60,25 @@ mod tests {
 
     #[test]
     fn only_the_dashboard_itself_may_change_something() {
-        assert!(judge(&[("origin", "https://hooks.harbour.example"), ("host", "10.0.0.7:5005")]));
-        assert!(judge(&[("origin", "http://localhost:5005"), ("host", "localhost:5005")]));
+        assert!(judge(&[
+            ("origin", "https://hooks.harbour.example"),
+            ("host", "10.0.0.7:5005")
+        ]));
+        assert!(judge(&[
+            ("origin", "http://localhost:5005"),
+            ("host", "localhost:5005")
+        ]));
         assert!(judge(&[("sec-fetch-site", "same-origin")]));
         assert!(judge(&[]));
-        assert!(!judge(&[("origin", "https://evil.example"), ("host", "hooks.harbour.example")]));
+        assert!(!judge(&[
+            ("origin", "https://evil.example"),
+            ("host", "hooks.harbour.example")
+        ]));
         assert!(!judge(&[("origin", "null"), ("host", "hooks.harbour.example")]));
-        assert!(!judge(&[("sec-fetch-site", "same-site"), ("origin", "https://a.harbour.example")]));
+        assert!(!judge(&[
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://a.harbour.example")
+        ]));
         assert!(!judge(&[("sec-fetch-site", "cross-site")]));
     }
 }

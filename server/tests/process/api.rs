@@ -23,13 +23,20 @@ impl Api {
     pub(crate) fn new(gateway: &Gateway, made: &Value) -> Self {
         let project = made["project"]["uid"].as_str().expect("a project");
         let key = made["api_key"].as_str().expect("a key").to_owned();
-        Self { http: gateway.http.clone(), base: gateway.url(&format!("/api/v1/projects/{project}")), key }
+        Self {
+            http: gateway.http.clone(),
+            base: gateway.url(&format!("/api/v1/projects/{project}")),
+            key,
+        }
     }
 
     /// The same project on another process.
     pub(crate) fn on(&self, gateway: &Gateway) -> Self {
         let (_, path) = self.base.split_once("/api/").expect("a path");
-        Self { base: gateway.url(&format!("/api/{path}")), ..self.clone() }
+        Self {
+            base: gateway.url(&format!("/api/{path}")),
+            ..self.clone()
+        }
     }
 
     fn call(&self, request: RequestBuilder) -> RequestBuilder {
@@ -38,17 +45,37 @@ impl Api {
 
     /// Data of an answer that must not be a refusal.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        data(self.call(self.http.get(format!("{}{path}", self.base))).send().await.expect("an answer")).await
+        data(
+            self.call(self.http.get(format!("{}{path}", self.base)))
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
     }
 
     /// Posts JSON; the data of an answer that must not be a refusal.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        data(self.call(self.http.post(format!("{}{path}", self.base))).json(body).send().await.expect("an answer")).await
+        data(
+            self.call(self.http.post(format!("{}{path}", self.base)))
+                .json(body)
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
     }
 
     /// Puts JSON; the data of an answer that must not be a refusal.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Value {
-        data(self.call(self.http.put(format!("{}{path}", self.base))).json(body).send().await.expect("an answer")).await
+        data(
+            self.call(self.http.put(format!("{}{path}", self.base)))
+                .json(body)
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
     }
 
     /// An endpoint at `url` with a subscription to everything; returns it as it was made.
@@ -65,8 +92,12 @@ impl Api {
 
     /// Sends the event with number `n`; the answer may be a refusal or none at all.
     pub(crate) async fn try_send(&self, endpoint: &Value, n: usize) -> reqwest::Result<Response> {
-        let body = json!({ "endpoint_id": endpoint["uid"], "event_type": "order.created", "data": { "n": n } });
-        self.call(self.http.post(format!("{}/events", self.base))).json(&body).send().await
+        let body =
+            json!({ "endpoint_id": endpoint["uid"], "event_type": "order.created", "data": { "n": n } });
+        self.call(self.http.post(format!("{}/events", self.base)))
+            .json(&body)
+            .send()
+            .await
     }
 
     /// Sends the event with number `n` and returns its id.
@@ -87,7 +118,9 @@ impl Api {
     pub(crate) async fn delivered(&self, event: &str) -> Value {
         eventually("the event is delivered", async || {
             let deliveries = self.deliveries(event).await;
-            deliveries.into_iter().find(|delivery| delivery["status"] == "Success")
+            deliveries
+                .into_iter()
+                .find(|delivery| delivery["status"] == "Success")
         })
         .await
     }
@@ -99,16 +132,19 @@ impl Api {
             loop {
                 last = self.get("/eventdeliveries/statustotals").await["totals"].take();
                 let of = |status: &str| last[status].as_u64().unwrap_or(0);
-                let all: u64 = last.as_object().expect("totals").values().filter_map(Value::as_u64).sum();
+                let all: u64 = last
+                    .as_object()
+                    .expect("totals")
+                    .values()
+                    .filter_map(Value::as_u64)
+                    .sum();
                 if of("Success") == count as u64 && all == of("Success") {
                     return;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         });
-        if ended.await.is_err() {
-            panic!("of {count} deliveries: {last}");
-        }
+        assert!(ended.await.is_ok(), "of {count} deliveries: {last}");
     }
 }
 
@@ -126,5 +162,8 @@ pub(crate) fn numbers(received: &[testkit::Received]) -> HashSet<usize> {
 
 fn number(received: &testkit::Received) -> usize {
     let body: Value = serde_json::from_slice(&received.body).expect("JSON");
-    body["n"].as_u64().and_then(|n| usize::try_from(n).ok()).expect("the number that was sent")
+    body["n"]
+        .as_u64()
+        .and_then(|n| usize::try_from(n).ok())
+        .expect("the number that was sent")
 }

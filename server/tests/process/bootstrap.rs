@@ -15,7 +15,10 @@ async fn bootstrap_prints_user_organisation_project_and_key_for_scripts() {
         let uid = made[thing]["uid"].as_str().expect("an id");
         assert_eq!(uid.len(), 36, "{uid}");
     }
-    assert!(made["api_key"].as_str().is_some_and(|key| key.len() > 20), "{made}");
+    assert!(
+        made["api_key"].as_str().is_some_and(|key| key.len() > 20),
+        "{made}"
+    );
 }
 
 #[tokio::test]
@@ -36,7 +39,9 @@ async fn bootstrap_again_changes_nothing_and_tells_no_key() {
 #[tokio::test]
 async fn a_weak_password_is_refused_by_name_and_nothing_is_made() {
     let site = Site::new().await;
-    let output = site.run(&["bootstrap", "--email", EMAIL, "--password", "short"]).await;
+    let output = site
+        .run(&["bootstrap", "--email", EMAIL, "--password", "short"])
+        .await;
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("password"), "{said}");

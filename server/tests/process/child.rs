@@ -27,7 +27,11 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` with its output in `log`. It is killed when this is dropped.
     pub(crate) fn spawn(name: &str, mut command: Command, log: &Path) -> Self {
-        let output = File::options().create(true).append(true).open(log).expect("a file for the output");
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a file for the output");
         let errors = output.try_clone().expect("the same file again");
         let child = command
             .stdin(Stdio::null())
@@ -36,7 +40,11 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Self { child, name: name.to_owned(), log: log.to_owned() }
+        Self {
+            child,
+            name: name.to_owned(),
+            log: log.to_owned(),
+        }
     }
 
     /// Its id.
@@ -58,16 +66,24 @@ impl Process {
 
     /// Sends a signal to it.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("an id");
+        let pid = i32::try_from(self.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("an id");
         kill_process(pid, signal).expect("the signal is sent");
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
-            Ok(status) => status.expect("its exit code"),
-            Err(_) => panic!("{} does not end:\n{}", self.name, self.output()),
-        }
+        let Ok(status) = tokio::time::timeout(PATIENCE, self.child.wait()).await else {
+            panic!(
+                "{} does not end:
+{}",
+                self.name,
+                self.output()
+            );
+        };
+        status.expect("its exit code")
     }
 
     /// Tells it to stop and waits for its end.
@@ -97,10 +113,10 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
             tokio::time::sleep(POLL).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("{what}: not within {PATIENCE:?}"),
-    }
+    let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await else {
+        panic!("{what}: not within {PATIENCE:?}");
+    };
+    found
 }
 
 /// Runs `command` to its end and returns what it printed.
@@ -110,6 +126,11 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 pub(crate) async fn printed(mut command: Command) -> String {
     let output = command.stdin(Stdio::null()).output().await.expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stderr), text(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        text(&output.stderr),
+        text(&output.stdout)
+    );
     text(&output.stdout)
 }

@@ -15,8 +15,17 @@ async fn health_readiness_and_metrics_answer_on_every_role() {
         assert_eq!((status, &body["status"]), (200, &json!(true)), "{role}");
         let (status, body) = gateway.json("/readyz").await;
         assert_eq!(status, 200, "{role}");
-        assert_eq!(body["data"], json!({ "postgres": "up", "redis": "up", "catalog": "loaded" }), "{role}");
-        let metrics = gateway.http.get(gateway.url("/metrics")).send().await.expect("an answer");
+        assert_eq!(
+            body["data"],
+            json!({ "postgres": "up", "redis": "up", "catalog": "loaded" }),
+            "{role}"
+        );
+        let metrics = gateway
+            .http
+            .get(gateway.url("/metrics"))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(metrics.status(), 200, "{role}");
         gateway.stop().await;
     }
@@ -32,14 +41,22 @@ async fn metrics_count_what_was_accepted_and_attempted() {
         let event = api.send(&endpoint, n).await;
         api.delivered(&event).await;
     }
-    let answer = gateway.http.get(gateway.url("/metrics")).send().await.expect("an answer");
+    let answer = gateway
+        .http
+        .get(gateway.url("/metrics"))
+        .send()
+        .await
+        .expect("an answer");
     let metrics = answer.text().await.expect("text");
     for line in [
         "longhaul_events_accepted_total 3",
         "longhaul_attempts_total{outcome=\"ok\"} 3",
         "longhaul_delivery_latency_seconds_count 3",
     ] {
-        assert!(metrics.lines().any(|found| found == line), "no line {line}:\n{metrics}");
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "no line {line}:\n{metrics}"
+        );
     }
 }
 
@@ -55,13 +72,23 @@ mod alone {
         site.redis.stop().await;
         let (status, body) = gateway.json("/readyz").await;
         assert_eq!(status, 200, "{body}");
-        assert_eq!((&body["data"]["postgres"], &body["data"]["redis"]), (&json!("up"), &json!("away")));
+        assert_eq!(
+            (&body["data"]["postgres"], &body["data"]["redis"]),
+            (&json!("up"), &json!("away"))
+        );
 
         site.postgres().stop().await;
         let (status, body) = gateway.json("/readyz").await;
         assert_eq!(status, 503, "{body}");
-        assert_eq!((&body["data"]["postgres"], &body["data"]["redis"]), (&json!("away"), &json!("away")));
-        assert_eq!(gateway.json("/healthz").await.0, 200, "restarting the process would not bring a store back");
+        assert_eq!(
+            (&body["data"]["postgres"], &body["data"]["redis"]),
+            (&json!("away"), &json!("away"))
+        );
+        assert_eq!(
+            gateway.json("/healthz").await.0,
+            200,
+            "restarting the process would not bring a store back"
+        );
 
         site.redis.resume().await;
         let (status, body) = crate::child::eventually("Redis is noticed", async || {

@@ -40,8 +40,15 @@ mod alone {
                 }
             }
             let processing = domain::state::DeliveryState::Processing.code();
-            let rows = site.sql(&format!("SELECT id, attempts FROM event_deliveries WHERE state = {processing}")).await;
-            self.total += rows.lines().filter(|row| self.leased.insert((*row).to_owned())).count();
+            let rows = site
+                .sql(&format!(
+                    "SELECT id, attempts FROM event_deliveries WHERE state = {processing}"
+                ))
+                .await;
+            self.total += rows
+                .lines()
+                .filter(|row| self.leased.insert((*row).to_owned()))
+                .count();
         }
     }
 
@@ -69,12 +76,17 @@ mod alone {
         let receiver = Receiver::start().await;
         let endpoint = api.endpoint(&receiver.url("/hook"), json!({})).await;
 
-        let mut moments: Vec<usize> = (0..KILLS).map(|_| random.random_range(1..EVENTS * 4 / 5)).collect();
+        let mut moments: Vec<usize> = (0..KILLS)
+            .map(|_| random.random_range(1..EVENTS * 4 / 5))
+            .collect();
         moments.sort_unstable();
         let mut in_flight = InFlight::default();
         let killing = async {
             for moment in moments {
-                eventually("deliveries go on", async || (receiver.received().len() >= moment).then_some(())).await;
+                eventually("deliveries go on", async || {
+                    (receiver.received().len() >= moment).then_some(())
+                })
+                .await;
                 worker.kill().await;
                 in_flight.count(&site).await;
                 worker = site.start("worker").await;
@@ -87,8 +99,15 @@ mod alone {
         let received = receiver.received();
         assert_eq!(numbers(&received).len(), EVENTS, "every event came at least once");
         let duplicates = received.len() - EVENTS;
-        println!("{duplicates} duplicates, {} in flight at the kills", in_flight.total);
-        assert!(duplicates <= in_flight.total, "{duplicates} duplicates, {} in flight at the kills", in_flight.total);
+        println!(
+            "{duplicates} duplicates, {} in flight at the kills",
+            in_flight.total
+        );
+        assert!(
+            duplicates <= in_flight.total,
+            "{duplicates} duplicates, {} in flight at the kills",
+            in_flight.total
+        );
         worker.stop().await;
         server.stop().await;
     }

@@ -26,7 +26,10 @@ mod alone {
             let mut n = 0;
             while !self.stop.load(Ordering::Relaxed) {
                 // The same event again until it is taken, as a customer would.
-                let answer = api.try_send(endpoint, n).await.expect("the gateway itself is never away");
+                let answer = api
+                    .try_send(endpoint, n)
+                    .await
+                    .expect("the gateway itself is never away");
                 let status = answer.status().as_u16();
                 assert!(status == 201 || status == 503, "{status}");
                 if status == 201 {
@@ -105,7 +108,12 @@ mod alone {
         for n in 1..=3 {
             let answer = api.try_send(&endpoint, n).await.expect("an answer");
             assert_eq!(answer.status(), 503);
-            let wait = answer.headers().get(RETRY_AFTER).expect("Retry-After").to_str().expect("text");
+            let wait = answer
+                .headers()
+                .get(RETRY_AFTER)
+                .expect("Retry-After")
+                .to_str()
+                .expect("text");
             assert!(wait.parse::<u32>().is_ok_and(|seconds| seconds > 0), "{wait}");
             let body: Value = answer.json().await.expect("JSON");
             assert_eq!(body["status"], json!(false), "{body}");

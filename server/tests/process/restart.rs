@@ -10,15 +10,31 @@ mod alone {
 
     /// Signs in as a browser without script does; the session cookie.
     async fn sign_in(gateway: &Gateway) -> String {
-        let form = [("form[email]", EMAIL), ("form[password]", PASSWORD), ("form[next]", "/")];
-        let body = form.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).join("&");
+        let form = [
+            ("form[email]", EMAIL),
+            ("form[password]", PASSWORD),
+            ("form[next]", "/"),
+        ];
+        let body = form
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .join("&");
         let request = gateway.http.post(gateway.url("/ui/sign_in")).body(body);
-        let request = request.header("content-type", "application/x-www-form-urlencoded").header("accept", "text/html");
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/html");
         let answer = request.send().await.expect("an answer");
         assert!(answer.status().is_redirection(), "{answer:?}");
-        let cookies = answer.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let session = cookies.filter_map(|cookie| cookie.split(';').next()).find(|pair| pair.starts_with("longhaul_session="));
-        session.unwrap_or_else(|| panic!("no session: {answer:?}")).to_owned()
+        let cookies = answer
+            .headers()
+            .get_all(SET_COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let session = cookies
+            .filter_map(|cookie| cookie.split(';').next())
+            .find(|pair| pair.starts_with("longhaul_session="));
+        session
+            .unwrap_or_else(|| panic!("no session: {answer:?}"))
+            .to_owned()
     }
 
     fn encoded(text: &str) -> String {
@@ -27,8 +43,18 @@ mod alone {
 
     /// Status of the start page, and where it leads away to.
     async fn start_page(gateway: &Gateway, cookie: &str) -> (u16, Option<String>) {
-        let answer = gateway.http.get(gateway.url("/")).header(COOKIE, cookie).send().await.expect("an answer");
-        let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let answer = gateway
+            .http
+            .get(gateway.url("/"))
+            .header(COOKIE, cookie)
+            .send()
+            .await
+            .expect("an answer");
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .map(ToOwned::to_owned);
         (answer.status().as_u16(), location)
     }
 
@@ -64,7 +90,12 @@ mod alone {
         assert_eq!(project["name"], "Checkout and returns");
         assert_eq!(project["config"]["strategy"]["duration"], 77, "{project}");
         assert_eq!(project["config"]["strategy"]["retry_count"], 9, "{project}");
-        let kept = api.get(&format!("/endpoints/{}", endpoint["uid"].as_str().expect("an id"))).await;
+        let kept = api
+            .get(&format!(
+                "/endpoints/{}",
+                endpoint["uid"].as_str().expect("an id")
+            ))
+            .await;
         assert_eq!(kept["url"], endpoint["url"]);
         gateway.stop().await;
     }

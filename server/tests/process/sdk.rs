@@ -13,11 +13,24 @@ use crate::site::Site;
 /// The interpreter that has the packages: `LONGHAUL_PYTHON`, or the one of the cache folder where
 /// `scripts/setup-python.sh` puts it.
 fn python() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment alone")]
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache"))).unwrap_or_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are configured by the environment alone"
+    )]
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let cache = from("XDG_CACHE_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_default();
     let python = from("LONGHAUL_PYTHON").unwrap_or_else(|| cache.join("longhaul/python/bin/python"));
-    assert!(python.is_file(), "there is no {}; run scripts/setup-python.sh or set LONGHAUL_PYTHON", python.display());
+    assert!(
+        python.is_file(),
+        "there is no {}; run scripts/setup-python.sh or set LONGHAUL_PYTHON",
+        python.display()
+    );
     python
 }
 
@@ -25,10 +38,17 @@ fn python() -> PathBuf {
 async fn script(name: &str, input: &Value) -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/sdk/");
     let mut command = Command::new(python());
-    command.arg(format!("{path}{name}")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg(format!("{path}{name}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().expect("the script starts");
     let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(input.to_string().as_bytes()).await.expect("it reads");
+    stdin
+        .write_all(input.to_string().as_bytes())
+        .await
+        .expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().await.expect("its end");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -71,8 +91,12 @@ async fn the_sdk_verifies_both_forms_of_its_signature_and_refuses_a_changed_body
         let received = &receiver.wait_for(1).await[0];
         let signature = received.header("x-convoy-signature");
         assert_eq!(signature.contains("t="), advanced, "{signature}");
-        let input = json!({ "secret": "anchor-chain-and-rope", "signature": signature, "body": body_of(received) });
-        assert_eq!(script("convoy_verify.py", &input).await, json!({ "genuine": true, "changed": false, "other_secret": false }));
+        let input =
+            json!({ "secret": "anchor-chain-and-rope", "signature": signature, "body": body_of(received) });
+        assert_eq!(
+            script("convoy_verify.py", &input).await,
+            json!({ "genuine": true, "changed": false, "other_secret": false })
+        );
     }
 }
 
@@ -81,13 +105,19 @@ async fn an_independent_library_verifies_the_standard_webhooks_form() {
     let site = Site::new().await;
     let (_gateway, api) = site.start_all().await;
     let receiver = Receiver::start().await;
-    let endpoint = api.endpoint(&receiver.url("/hook"), json!({ "signature_format": "standard" })).await;
+    let endpoint = api
+        .endpoint(&receiver.url("/hook"), json!({ "signature_format": "standard" }))
+        .await;
     api.send(&endpoint, 7).await;
     let received = &receiver.wait_for(1).await[0];
     let headers: serde_json::Map<String, Value> = ["webhook-id", "webhook-timestamp", "webhook-signature"]
         .map(|name| (name.to_owned(), json!(received.header(name))))
         .into_iter()
         .collect();
-    let input = json!({ "secret": endpoint["secrets"][0]["value"], "headers": headers, "body": body_of(received) });
-    assert_eq!(script("standard_verify.py", &input).await, json!({ "genuine": true, "changed": false }));
+    let input =
+        json!({ "secret": endpoint["secrets"][0]["value"], "headers": headers, "body": body_of(received) });
+    assert_eq!(
+        script("standard_verify.py", &input).await,
+        json!({ "genuine": true, "changed": false })
+    );
 }

@@ -23,14 +23,21 @@ mod alone {
         receiver.wait_for(5).await;
 
         worker.ask_to_stop();
-        eventually("the worker stops", async || worker.log().contains("stopping").then_some(())).await;
+        eventually("the worker stops", async || {
+            worker.log().contains("stopping").then_some(())
+        })
+        .await;
         for n in 5..10 {
             api.send(&endpoint, n).await;
         }
         receiver.release();
         let status = worker.ended().await;
         assert!(status.success(), "{status}");
-        assert_eq!(numbers(&receiver.received()), (0..5).collect(), "nothing was begun after the signal");
+        assert_eq!(
+            numbers(&receiver.received()),
+            (0..5).collect(),
+            "nothing was begun after the signal"
+        );
 
         receiver.always(Reply::Status(200));
         let worker = site.start("worker").await;
@@ -76,7 +83,12 @@ mod alone {
         gateway.ask_to_stop();
         eventually("nobody listens", async || {
             // A client of its own: an open connection may still be answered.
-            reqwest::Client::new().get(gateway.url("/healthz")).send().await.err().filter(reqwest::Error::is_connect)
+            reqwest::Client::new()
+                .get(gateway.url("/healthz"))
+                .send()
+                .await
+                .err()
+                .filter(reqwest::Error::is_connect)
         })
         .await;
         receiver.release();

@@ -56,7 +56,12 @@ impl Site {
 
     async fn of(database: Database) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self { database, redis: OwnRedis::start().await, folder, settings: Vec::new() }
+        Self {
+            database,
+            redis: OwnRedis::start().await,
+            folder,
+            settings: Vec::new(),
+        }
     }
 
     /// Every process started from now on gets this variable.
@@ -101,12 +106,25 @@ impl Site {
 
     /// Runs a command of the binary to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        self.binary().args(arguments).stdin(Stdio::null()).output().await.expect("the binary starts")
+        self.binary()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("the binary starts")
     }
 
     /// Makes user, organisation, project and key.
     pub(crate) async fn bootstrap(&self) -> Value {
-        let arguments = ["bootstrap", "--email", EMAIL, "--password", PASSWORD, "--project", "Checkout"];
+        let arguments = [
+            "bootstrap",
+            "--email",
+            EMAIL,
+            "--password",
+            PASSWORD,
+            "--project",
+            "Checkout",
+        ];
         let output = self.run(&[&arguments[..], &["--format", "json"]].concat()).await;
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).expect("one JSON document")
@@ -119,11 +137,19 @@ impl Site {
         command.args([role, "--port", &port.to_string()]);
         let log = self.folder.path().join(format!("{role}-{port}.log"));
         let process = Process::spawn(role, command, &log);
-        let mut gateway = Gateway { process, port, http: client() };
+        let mut gateway = Gateway {
+            process,
+            port,
+            http: client(),
+        };
         let (http, ready) = (gateway.http.clone(), gateway.url("/readyz"));
         eventually("the process is ready", async || {
             gateway.process.assert_runs();
-            http.get(&ready).send().await.ok().filter(|answer| answer.status().is_success())
+            http.get(&ready)
+                .send()
+                .await
+                .ok()
+                .filter(|answer| answer.status().is_success())
         })
         .await;
         gateway
@@ -201,9 +227,18 @@ impl Gateway {
     /// Moves the clock of a process that was started with a development clock.
     pub(crate) async fn advance_clock(&self, by: chrono::TimeDelta) {
         let (_, clock) = self.json("/dev/clock").await;
-        let now: chrono::DateTime<chrono::Utc> = clock["now"].as_str().and_then(|now| now.parse().ok()).expect("a time");
+        let now: chrono::DateTime<chrono::Utc> = clock["now"]
+            .as_str()
+            .and_then(|now| now.parse().ok())
+            .expect("a time");
         let wanted = serde_json::json!({ "now": now + by });
-        let answer = self.http.put(self.url("/dev/clock")).json(&wanted).send().await.expect("an answer");
+        let answer = self
+            .http
+            .put(self.url("/dev/clock"))
+            .json(&wanted)
+            .send()
+            .await
+            .expect("an answer");
         assert!(answer.status().is_success(), "{answer:?}");
     }
 }

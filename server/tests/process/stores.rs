@@ -20,7 +20,11 @@ pub(crate) struct OwnRedis {
 impl OwnRedis {
     /// Starts one, empty.
     pub(crate) async fn start() -> Self {
-        let mut redis = Self { folder: folder(), port: free_port(), process: None };
+        let mut redis = Self {
+            folder: folder(),
+            port: free_port(),
+            process: None,
+        };
         redis.resume().await;
         redis
     }
@@ -40,7 +44,16 @@ impl OwnRedis {
     /// Starts it with what it held when it was stopped.
     pub(crate) async fn resume(&mut self) {
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "yes"]);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &self.port.to_string(),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]);
         command.arg("--dir").arg(self.folder.path());
         let process = Process::spawn("redis-server", command, &self.folder.path().join("log"));
         let process = self.process.insert(process);
@@ -74,11 +87,25 @@ impl OwnPostgres {
     /// Starts one, empty.
     pub(crate) async fn start() -> Self {
         let (programs, account) = (programs(), Account::of_stores().await);
-        let mut postgres = Self { folder: folder(), programs, account, port: free_port(), process: None };
+        let mut postgres = Self {
+            folder: folder(),
+            programs,
+            account,
+            port: free_port(),
+            process: None,
+        };
         account.own(postgres.folder.path());
         let mut command = postgres.program("initdb");
         // Losing power in the middle of a test is not tested; losing the process is.
-        command.args(["-U", "longhaul", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D"]);
+        command.args([
+            "-U",
+            "longhaul",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "-D",
+        ]);
         command.arg(postgres.data());
         printed(command).await;
         postgres.resume().await;
@@ -100,15 +127,29 @@ impl OwnPostgres {
     /// Starts it again.
     pub(crate) async fn resume(&mut self) {
         let mut command = self.program("postgres");
-        command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
-        for setting in ["unix_socket_directories=", "max_locks_per_transaction=256", "timezone=UTC"] {
+        command
+            .arg("-D")
+            .arg(self.data())
+            .args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
+        for setting in [
+            "unix_socket_directories=",
+            "max_locks_per_transaction=256",
+            "timezone=UTC",
+        ] {
             command.args(["-c", setting]);
         }
-        let process = self.process.insert(Process::spawn("postgres", command, &self.folder.path().join("log")));
+        let process = self.process.insert(Process::spawn(
+            "postgres",
+            command,
+            &self.folder.path().join("log"),
+        ));
         let (ready, port) = (self.programs.join("pg_isready"), self.port.to_string());
         eventually("PostgreSQL answers", async || {
             process.assert_runs();
-            let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status().await;
+            let status = Command::new(&ready)
+                .args(["-q", "-h", "127.0.0.1", "-p", &port])
+                .status()
+                .await;
             status.is_ok_and(|status| status.success()).then_some(())
         })
         .await;
@@ -178,9 +219,17 @@ pub(crate) async fn sql(url: &str, statement: &str) -> String {
 /// Where the newest PostgreSQL keeps its programs.
 fn programs() -> PathBuf {
     let version = |path: &Path| -> Option<u32> { path.file_name()?.to_str()?.parse().ok() };
-    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = installed.map(|entry| entry.path()).filter(|path| version(path).is_some()).max_by_key(|path| version(path));
-    newest.expect("PostgreSQL under /usr/lib/postgresql; run scripts/setup-system.sh").join("bin")
+    let installed = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let newest = installed
+        .map(|entry| entry.path())
+        .filter(|path| version(path).is_some())
+        .max_by_key(|path| version(path));
+    newest
+        .expect("PostgreSQL under /usr/lib/postgresql; run scripts/setup-system.sh")
+        .join("bin")
 }
 
 fn listens(port: u16) -> bool {
@@ -189,5 +238,8 @@ fn listens(port: u16) -> bool {
 
 /// Under /tmp whatever the environment says: another account has to reach it.
 fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("longhaul-test-").tempdir_in("/tmp").expect("a folder")
+    tempfile::Builder::new()
+        .prefix("longhaul-test-")
+        .tempdir_in("/tmp")
+        .expect("a folder")
 }

@@ -207,7 +207,7 @@ fn stats(tally: Option<&EndpointTally>, waiting: i64) -> Vec<Stat> {
 }
 
 fn settings(endpoint: &Endpoint, live: Option<&services::catalog::Project>) -> Vec<(String, String)> {
-    let seconds = |n: u32| format::duration_ms(u64::from(n) * 1000);
+    let seconds = words::seconds;
     let signature = match (endpoint.signature_format, endpoint.advanced_signatures) {
         (SignatureFormat::Standard, _) => "Standard Webhooks",
         (SignatureFormat::Convoy, true) => "Convoy, advanced",

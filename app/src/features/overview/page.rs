@@ -55,10 +55,7 @@ pub fn view(dto: OverviewDto) -> Page {
         )
     });
     let failures = if dto.failures.is_empty() {
-        plain_panel(
-            view! { <p class="panel-body dim">{format!("No delivery failed. {}.", dto.range)}</p> }
-                .into_any(),
-        )
+        plain_panel(view! { <p class="panel-body dim">"No delivery failed in this range."</p> }.into_any())
     } else {
         plain_panel(failure_table(&dto.project, dto.failures))
     };

@@ -165,7 +165,14 @@ pub const WHOLE_PROJECT: EndpointId = EndpointId(Uuid::nil());
 
 impl Counts {
     /// Adds `n` to a counter in the hour of `at`.
-    pub fn add(&mut self, at: DateTime<Utc>, project: ProjectId, endpoint: EndpointId, metric: Metric, n: i64) {
+    pub fn add(
+        &mut self,
+        at: DateTime<Utc>,
+        project: ProjectId,
+        endpoint: EndpointId,
+        metric: Metric,
+        n: i64,
+    ) {
         let hour = at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at);
         *self.0.entry((hour, project, endpoint, metric)).or_default() += n;
     }
@@ -232,7 +239,12 @@ pub enum Existing {
 ///
 /// # Errors
 /// [`DbError::Duplicate`] with [`Existing::Refuse`] when a row exists; then nothing was written.
-pub async fn write<T: AsRef<str>>(db: &Db, group: &Group<T>, shard: i16, existing: Existing) -> Result<(), DbError> {
+pub async fn write<T: AsRef<str>>(
+    db: &Db,
+    group: &Group<T>,
+    shard: i16,
+    existing: Existing,
+) -> Result<(), DbError> {
     if group.is_empty() {
         return Ok(());
     }
@@ -265,13 +277,25 @@ fn event_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a Grou
             ("duplicate", Array::Bool(col(rows, |r| r.duplicate))),
             ("id", Array::Uuid(col(rows, |r| r.id.0))),
             ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
-            ("endpoint_id", Array::OptUuid(col(rows, |r| r.endpoint_id.map(|id| id.0)))),
-            ("source_id", Array::OptUuid(col(rows, |r| r.source_id.map(|id| id.0)))),
+            (
+                "endpoint_id",
+                Array::OptUuid(col(rows, |r| r.endpoint_id.map(|id| id.0))),
+            ),
+            (
+                "source_id",
+                Array::OptUuid(col(rows, |r| r.source_id.map(|id| id.0))),
+            ),
             ("event_type", Array::Text(col(rows, |r| r.event_type.as_ref()))),
             ("payload", Array::Text(col(rows, |r| r.payload.as_ref()))),
             ("headers", Array::OptText(col(rows, |r| r.headers.as_deref()))),
-            ("owner_id", Array::OptText(col(rows, |r| r.owner_id.as_ref().map(AsRef::as_ref)))),
-            ("idempotency_key", Array::OptText(col(rows, |r| r.idempotency_key.as_ref().map(AsRef::as_ref)))),
+            (
+                "owner_id",
+                Array::OptText(col(rows, |r| r.owner_id.as_ref().map(AsRef::as_ref))),
+            ),
+            (
+                "idempotency_key",
+                Array::OptText(col(rows, |r| r.idempotency_key.as_ref().map(AsRef::as_ref))),
+            ),
             ("failure_reason", Array::OptText(col(rows, |r| r.failure_reason))),
         ];
         statement.insert("events", columns, existing);
@@ -285,8 +309,15 @@ fn event_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a Grou
             ("duplicate", Array::Bool(col(rows, |r| r.duplicate))),
             ("failure_reason", Array::OptText(col(rows, |r| r.failure_reason))),
         ];
-        let set = "state = n.state, duplicate = n.duplicate, failure_reason = n.failure_reason, due_at = NULL";
-        statement.update("events", columns, set, "t.due_at IS NOT NULL", rows.iter().map(|r| r.id.instant()));
+        let set =
+            "state = n.state, duplicate = n.duplicate, failure_reason = n.failure_reason, due_at = NULL";
+        statement.update(
+            "events",
+            columns,
+            set,
+            "t.due_at IS NOT NULL",
+            rows.iter().map(|r| r.id.instant()),
+        );
     }
 }
 
@@ -300,7 +331,10 @@ fn delivery_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a G
             ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
             ("event_id", Array::Uuid(col(rows, |r| r.event_id.0))),
             ("endpoint_id", Array::Uuid(col(rows, |r| r.endpoint_id.0))),
-            ("subscription_id", Array::OptUuid(col(rows, |r| r.subscription_id.map(|id| id.0)))),
+            (
+                "subscription_id",
+                Array::OptUuid(col(rows, |r| r.subscription_id.map(|id| id.0))),
+            ),
             ("event_type", Array::Text(col(rows, |r| r.event_type.as_ref()))),
         ];
         columns.extend(standing_columns(rows, |r| &r.standing));
@@ -318,7 +352,13 @@ fn delivery_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a G
                    attempts = n.attempts, last_status = n.last_status, description = n.description, \
                    retry = coalesce(n.retry, t.retry)";
         let fence = "t.attempts = n.attempts_before AND t.due_at IS NOT NULL";
-        statement.update("event_deliveries", columns, set, fence, rows.iter().map(|r| r.id.instant()));
+        statement.update(
+            "event_deliveries",
+            columns,
+            set,
+            fence,
+            rows.iter().map(|r| r.id.instant()),
+        );
     }
 }
 
@@ -330,7 +370,10 @@ fn standing_columns<'a, R>(rows: &'a [R], of: fn(&'a R) -> &'a Standing) -> [(&'
         ("state", Array::I16(col(rows, |r| of(r).state.code()))),
         ("attempts", Array::I16(col(rows, |r| of(r).attempts))),
         ("last_status", Array::OptI16(col(rows, |r| of(r).last_status))),
-        ("description", Array::OptText(col(rows, |r| of(r).description.as_deref()))),
+        (
+            "description",
+            Array::OptText(col(rows, |r| of(r).description.as_deref())),
+        ),
         ("retry", Array::OptText(col(rows, |r| of(r).retry.as_deref()))),
     ]
 }
@@ -350,9 +393,18 @@ fn attempt_part<'a>(statement: &mut Statement<'a>, rows: &'a [NewAttempt], exist
         ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
         ("delivery_id", Array::Uuid(col(rows, |r| r.delivery_id.0))),
         ("url", Array::Text(col(rows, |r| r.url.as_str()))),
-        ("request_headers", Array::Text(col(rows, |r| r.request_headers.as_str()))),
-        ("response_headers", Array::OptText(col(rows, |r| r.response_headers.as_deref()))),
-        ("response_body", Array::OptBytes(col(rows, |r| r.response_body.as_deref()))),
+        (
+            "request_headers",
+            Array::Text(col(rows, |r| r.request_headers.as_str())),
+        ),
+        (
+            "response_headers",
+            Array::OptText(col(rows, |r| r.response_headers.as_deref())),
+        ),
+        (
+            "response_body",
+            Array::OptBytes(col(rows, |r| r.response_body.as_deref())),
+        ),
         ("address", Array::OptText(col(rows, |r| r.address.as_deref()))),
         ("error", Array::OptText(col(rows, |r| r.error.as_deref()))),
     ];
@@ -369,10 +421,19 @@ fn count_part(statement: &mut Statement<'_>, counts: &Counts, shard: i16) {
     let columns = vec![
         ("hour", Array::Time(rows.iter().map(|(key, _)| key.0).collect())),
         ("n", Array::I64(rows.iter().map(|(_, n)| **n).collect())),
-        ("metric", Array::I16(rows.iter().map(|(key, _)| key.3.code()).collect())),
+        (
+            "metric",
+            Array::I16(rows.iter().map(|(key, _)| key.3.code()).collect()),
+        ),
         ("shard", Array::I16(vec![shard; rows.len()])),
-        ("project_id", Array::Uuid(rows.iter().map(|(key, _)| key.1.0).collect())),
-        ("endpoint_id", Array::Uuid(rows.iter().map(|(key, _)| key.2.0).collect())),
+        (
+            "project_id",
+            Array::Uuid(rows.iter().map(|(key, _)| key.1.0).collect()),
+        ),
+        (
+            "endpoint_id",
+            Array::Uuid(rows.iter().map(|(key, _)| key.2.0).collect()),
+        ),
     ];
     let add = "ON CONFLICT (project_id, hour, endpoint_id, metric, shard) \
                DO UPDATE SET n = delivery_counts_hourly.n + excluded.n";

@@ -52,10 +52,17 @@ pub(super) struct Statement<'a> {
 impl<'a> Statement<'a> {
     /// Adds new rows of `table`. `conflict` is an `ON CONFLICT` clause or empty.
     pub(super) fn insert(&mut self, table: &str, columns: Vec<(&'static str, Array<'a>)>, conflict: &str) {
-        let names = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let names = columns
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", ");
         let rows = self.unnest(columns);
         let part = self.next_part();
-        let _ = write!(self.sql, "{part} AS (INSERT INTO {table} ({names}) SELECT * FROM {rows} {conflict})");
+        let _ = write!(
+            self.sql,
+            "{part} AS (INSERT INTO {table} ({names}) SELECT * FROM {rows} {conflict})"
+        );
     }
 
     /// Changes rows of `table`, found by `id` and `accepted_at` where `fence` holds.

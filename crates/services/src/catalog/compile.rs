@@ -32,11 +32,17 @@ pub(super) fn compile(rows: Rows, vault: &Vault, options: &DeliveryOptions) -> C
     for row in rows.filters {
         let (subscription, event_type) = (row.subscription_id, row.event_type.clone());
         if let Some(filter) = compile_filter(row) {
-            filters.entry(subscription).or_default().insert(event_type, filter);
+            filters
+                .entry(subscription)
+                .or_default()
+                .insert(event_type, filter);
         }
     }
-    let mut projects: HashMap<ProjectId, Project> =
-        rows.projects.into_iter().map(|row| (row.id, compile_project(row, options))).collect();
+    let mut projects: HashMap<ProjectId, Project> = rows
+        .projects
+        .into_iter()
+        .map(|row| (row.id, compile_project(row, options)))
+        .collect();
     for row in rows.endpoints {
         if let Some(project) = projects.get_mut(&row.project_id) {
             let endpoint = compile_endpoint(row, &project.config, vault, options);
@@ -46,7 +52,9 @@ pub(super) fn compile(rows: Rows, vault: &Vault, options: &DeliveryOptions) -> C
     for row in rows.subscriptions {
         if let Some(project) = projects.get_mut(&row.project_id) {
             let own = filters.remove(&row.id).unwrap_or_default();
-            project.subscriptions.push(Arc::new(compile_subscription(row, own, options)));
+            project
+                .subscriptions
+                .push(Arc::new(compile_subscription(row, own, options)));
         }
     }
     let keys = rows
@@ -55,7 +63,13 @@ pub(super) fn compile(rows: Rows, vault: &Vault, options: &DeliveryOptions) -> C
         .filter(|row| projects.contains_key(&row.project_id))
         .map(|row| (row.mask.clone(), Arc::new(compile_key(row))))
         .collect();
-    Compiled { projects: projects.into_iter().map(|(id, project)| (id, Arc::new(project))).collect(), keys }
+    Compiled {
+        projects: projects
+            .into_iter()
+            .map(|(id, project)| (id, Arc::new(project)))
+            .collect(),
+        keys,
+    }
 }
 
 fn compile_project(row: ProjectRow, options: &DeliveryOptions) -> Project {
@@ -63,7 +77,9 @@ fn compile_project(row: ProjectRow, options: &DeliveryOptions) -> Project {
         tracing::error!(project = %row.id, %error, "project settings cannot be read, defaults are used");
         ProjectConfig::default()
     });
-    let retry = RetryPolicy::try_from(&config.strategy).unwrap_or_default().capped(options.max_retry_seconds);
+    let retry = RetryPolicy::try_from(&config.strategy)
+        .unwrap_or_default()
+        .capped(options.max_retry_seconds);
     let request_id_header = config
         .request_id_header
         .parse()
@@ -82,20 +98,35 @@ fn compile_project(row: ProjectRow, options: &DeliveryOptions) -> Project {
     }
 }
 
-fn compile_endpoint(row: EndpointRow, config: &ProjectConfig, vault: &Vault, options: &DeliveryOptions) -> Endpoint {
+fn compile_endpoint(
+    row: EndpointRow,
+    config: &ProjectConfig,
+    vault: &Vault,
+    options: &DeliveryOptions,
+) -> Endpoint {
     let rate_limit = if row.rate_limit > 0 {
-        RateLimitConfig { count: row.rate_limit as u32, duration: row.rate_limit_duration.max(1) as u32 }
+        RateLimitConfig {
+            count: row.rate_limit as u32,
+            duration: row.rate_limit_duration.max(1) as u32,
+        }
     } else {
         config.ratelimit.clone()
     };
-    let timeout =
-        if row.http_timeout > 0 { Duration::from_secs(row.http_timeout as u64) } else { options.timeout };
+    let timeout = if row.http_timeout > 0 {
+        Duration::from_secs(row.http_timeout as u64)
+    } else {
+        options.timeout
+    };
     Endpoint {
         id: row.id,
         uri: row.url.parse().ok(),
         owner_id: row.owner_id.clone().filter(|owner| !owner.is_empty()),
         state: row.state,
-        body: if row.content_type == "application/x-www-form-urlencoded" { BodyForm::Form } else { BodyForm::Json },
+        body: if row.content_type == "application/x-www-form-urlencoded" {
+            BodyForm::Form
+        } else {
+            BodyForm::Json
+        },
         timeout,
         rate_limit,
         signer: compile_signer(&row, config, vault),
@@ -109,7 +140,10 @@ fn compile_signer(row: &EndpointRow, config: &ProjectConfig, vault: &Vault) -> O
     let mut secrets = Vec::with_capacity(row.secrets.len());
     for (sealed, expires_at) in &row.secrets {
         match vault.open_text(sealed) {
-            Ok(value) => secrets.push(SigningSecret { value, expires_at: expires_at.map(|at| at.timestamp()) }),
+            Ok(value) => secrets.push(SigningSecret {
+                value,
+                expires_at: expires_at.map(|at| at.timestamp()),
+            }),
             Err(error) => tracing::error!(endpoint = %row.id, %error, "a signing secret cannot be read"),
         }
     }
@@ -124,9 +158,8 @@ fn compile_signer(row: &EndpointRow, config: &ProjectConfig, vault: &Vault) -> O
 
 fn compile_authentication(row: &EndpointRow, vault: &Vault) -> Option<(HeaderName, HeaderValue)> {
     let clear = vault.open(row.authentication.as_deref()?);
-    let parsed = clear.and_then(|clear| {
-        serde_json::from_slice::<Authentication>(&clear).map_err(crate::Error::internal)
-    });
+    let parsed = clear
+        .and_then(|clear| serde_json::from_slice::<Authentication>(&clear).map_err(crate::Error::internal));
     match parsed {
         Ok(authentication) => {
             let (name, value) = authentication.header();
@@ -146,7 +179,9 @@ fn compile_subscription(
     filters: HashMap<String, Filter>,
     options: &DeliveryOptions,
 ) -> Subscription {
-    let retry = row.retry.and_then(|value| serde_json::from_value::<RetryPolicy>(value).ok());
+    let retry = row
+        .retry
+        .and_then(|value| serde_json::from_value::<RetryPolicy>(value).ok());
     Subscription {
         id: row.id,
         endpoint_id: row.endpoint_id,
@@ -162,7 +197,12 @@ fn compile_subscription(
 }
 
 fn compile_filter(row: FilterRow) -> Option<Filter> {
-    let spec = FilterSpec { headers: row.headers, body: row.body, query: row.query, path: row.path };
+    let spec = FilterSpec {
+        headers: row.headers,
+        body: row.body,
+        query: row.query,
+        path: row.path,
+    };
     Filter::compile(&spec)
         .inspect_err(|error| tracing::error!(filter = %row.id, %error, "a stored filter cannot be read"))
         .ok()

@@ -56,7 +56,14 @@ struct Snapshot {
 impl Catalog {
     /// An empty table; see [`Catalog::reload`] and [`Catalog::follow`].
     pub fn new(db: Db, vault: Vault, options: DeliveryOptions, clock: Arc<dyn Clock>) -> Self {
-        Self { db, vault, options, clock, snapshot: ArcSwap::default(), loading: Mutex::default() }
+        Self {
+            db,
+            vault,
+            options,
+            clock,
+            snapshot: ArcSwap::default(),
+            loading: Mutex::default(),
+        }
     }
 
     /// A live project.
@@ -91,7 +98,11 @@ impl Catalog {
         let _one = self.loading.lock().await;
         let rows = db::catalog::load(&self.db, None).await?;
         let compiled = compile::compile(rows, &self.vault, &self.options);
-        self.snapshot.store(Arc::new(Snapshot { projects: compiled.projects, keys: compiled.keys, loaded: true }));
+        self.snapshot.store(Arc::new(Snapshot {
+            projects: compiled.projects,
+            keys: compiled.keys,
+            loaded: true,
+        }));
         Ok(())
     }
 
@@ -108,8 +119,11 @@ impl Catalog {
         let rows = db::catalog::load(&self.db, Some(projects)).await?;
         let fresh = compile::compile(rows, &self.vault, &self.options);
         let old = self.snapshot.load();
-        let mut next =
-            Snapshot { projects: old.projects.clone(), keys: old.keys.clone(), loaded: old.loaded };
+        let mut next = Snapshot {
+            projects: old.projects.clone(),
+            keys: old.keys.clone(),
+            loaded: old.loaded,
+        };
         next.projects.retain(|id, _| !projects.contains(id));
         next.keys.retain(|_, key| !projects.contains(&key.project));
         next.projects.extend(fresh.projects);
@@ -129,7 +143,11 @@ impl Catalog {
             .collect();
         let live: std::collections::HashSet<ProjectId> = versions.into_iter().map(|(id, _)| id).collect();
         changed.extend(snapshot.projects.keys().filter(|id| !live.contains(id)));
-        if changed.is_empty() { Ok(()) } else { self.refresh_all(&changed).await }
+        if changed.is_empty() {
+            Ok(())
+        } else {
+            self.refresh_all(&changed).await
+        }
     }
 
     /// Keeps the table up to date until `stop`.
@@ -153,7 +171,11 @@ impl Catalog {
     async fn hear(&self) -> Result<()> {
         let mut changes = db::catalog::Changes::listen(&self.db).await?;
         // What changed before the first notification could be heard.
-        if self.is_loaded() { self.compare().await? } else { self.reload().await? }
+        if self.is_loaded() {
+            self.compare().await?
+        } else {
+            self.reload().await?
+        }
         loop {
             match tokio::time::timeout(COMPARE_EVERY, changes.next()).await {
                 Ok(Ok(Some(project))) => self.refresh(project).await?,
@@ -175,10 +197,16 @@ impl Catalog {
             .ok_or(REFUSED)?;
         let snapshot = self.snapshot.load();
         if !snapshot.loaded {
-            return Err(Error::Unavailable { what: "PostgreSQL", retry_after: 5 });
+            return Err(Error::Unavailable {
+                what: "PostgreSQL",
+                retry_after: 5,
+            });
         }
         let key = snapshot.keys.get(mask).ok_or(REFUSED)?;
-        let proven: bool = Sha256::digest(secret.as_bytes()).as_slice().ct_eq(&key.hash).into();
+        let proven: bool = Sha256::digest(secret.as_bytes())
+            .as_slice()
+            .ct_eq(&key.hash)
+            .into();
         let expired = key.expires_at.is_some_and(|at| at <= self.clock.now());
         if !proven || expired {
             return Err(REFUSED);

@@ -123,14 +123,28 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// The parts of an event with this payload and these custom headers.
     pub fn new(payload: &'a str, headers: &[(String, String)]) -> Self {
-        let headers = headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-        Self { payload, headers, body: std::cell::OnceCell::new() }
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
+        Self {
+            payload,
+            headers,
+            body: std::cell::OnceCell::new(),
+        }
     }
 
     fn input(&self) -> FilterInput<'_> {
         static NOTHING: Value = Value::Null;
-        let body = self.body.get_or_init(|| serde_json::from_str(self.payload).unwrap_or(Value::Null));
-        FilterInput { headers: &self.headers, body, query: &NOTHING, path: &NOTHING }
+        let body = self
+            .body
+            .get_or_init(|| serde_json::from_str(self.payload).unwrap_or(Value::Null));
+        FilterInput {
+            headers: &self.headers,
+            body,
+            query: &NOTHING,
+            path: &NOTHING,
+        }
     }
 }
 

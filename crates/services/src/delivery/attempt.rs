@@ -66,7 +66,12 @@ pub enum Trouble {
 }
 
 /// Makes one attempt.
-pub async fn make(sender: &Sender, user_agent: &HeaderValue, now: DateTime<Utc>, out: &Outgoing<'_>) -> Attempted {
+pub async fn make(
+    sender: &Sender,
+    user_agent: &HeaderValue,
+    now: DateTime<Utc>,
+    out: &Outgoing<'_>,
+) -> Attempted {
     let started = Instant::now();
     let (request, request_headers) = match build(user_agent, now, out) {
         Ok(built) => built,
@@ -79,8 +84,16 @@ pub async fn make(sender: &Sender, user_agent: &HeaderValue, now: DateTime<Utc>,
             };
         }
     };
-    let outcome = sender.send(request, out.endpoint.timeout).await.map_err(Trouble::Send);
-    Attempted { requested_at: now, duration: started.elapsed(), request_headers, outcome }
+    let outcome = sender
+        .send(request, out.endpoint.timeout)
+        .await
+        .map_err(Trouble::Send);
+    Attempted {
+        requested_at: now,
+        duration: started.elapsed(),
+        request_headers,
+        outcome,
+    }
 }
 
 fn build(
@@ -88,14 +101,25 @@ fn build(
     now: DateTime<Utc>,
     out: &Outgoing<'_>,
 ) -> Result<(Request<Full<Bytes>>, String), Trouble> {
-    let uri: Uri = out.endpoint.uri.clone().ok_or(Trouble::Settings("the endpoint's address cannot be read"))?;
-    let signer =
-        out.endpoint.signer.as_ref().ok_or(Trouble::Settings("the endpoint has no secret to sign with"))?;
+    let uri: Uri = out
+        .endpoint
+        .uri
+        .clone()
+        .ok_or(Trouble::Settings("the endpoint's address cannot be read"))?;
+    let signer = out
+        .endpoint
+        .signer
+        .as_ref()
+        .ok_or(Trouble::Settings("the endpoint has no secret to sign with"))?;
     let (body, content_type) = match out.endpoint.body {
-        BodyForm::Json => (out.payload.as_bytes().clone(), HeaderValue::from_static("application/json")),
-        BodyForm::Form => {
-            (form_body(out.payload), HeaderValue::from_static("application/x-www-form-urlencoded"))
-        }
+        BodyForm::Json => (
+            out.payload.as_bytes().clone(),
+            HeaderValue::from_static("application/json"),
+        ),
+        BodyForm::Form => (
+            form_body(out.payload),
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        ),
     };
     let mut headers = HeaderMap::with_capacity(8 + out.headers.len());
     headers.insert(CONTENT_TYPE, content_type);
@@ -116,7 +140,11 @@ fn build(
     }
     if out.project.config.add_event_id_trace_headers {
         put(&mut headers, "x-convoy-event-id", &out.event.to_string());
-        put(&mut headers, "x-convoy-eventdelivery-id", &out.delivery.to_string());
+        put(
+            &mut headers,
+            "x-convoy-eventdelivery-id",
+            &out.delivery.to_string(),
+        );
     }
     if let Some((name, value)) = &out.endpoint.authentication {
         headers.insert(name.clone(), value.clone());
@@ -151,7 +179,11 @@ fn header_lines(headers: &HeaderMap) -> String {
         if lines.len() >= KEPT_HEADER_BYTES {
             break;
         }
-        let value = if value.is_sensitive() { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        let value = if value.is_sensitive() {
+            "***".into()
+        } else {
+            String::from_utf8_lossy(value.as_bytes())
+        };
         let separator = if lines.is_empty() { "" } else { "\n" };
         let _ = write!(lines, "{separator}{name}: {value}");
     }
@@ -205,8 +237,15 @@ pub fn judge(attempted: &Attempted, number: i16, accepted_at: DateTime<Utc>, rul
         retry: None,
     };
     if let Some(200..300) = status {
-        standing.latency_ms = Some((ended - accepted_at).num_milliseconds().clamp(0, i64::from(i32::MAX)) as i32);
-        return Verdict { standing, gave_up: false };
+        standing.latency_ms = Some(
+            (ended - accepted_at)
+                .num_milliseconds()
+                .clamp(0, i64::from(i32::MAX)) as i32,
+        );
+        return Verdict {
+            standing,
+            gave_up: false,
+        };
     }
     let reason = match &attempted.outcome {
         Ok(answer) => format!("Endpoint returned status code {}", answer.status),
@@ -224,25 +263,40 @@ pub fn judge(attempted: &Attempted, number: i16, accepted_at: DateTime<Utc>, rul
         standing.due_at = Some(ended + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(30)));
         standing.ended_at = None;
         standing.retry = serde_json::to_string(rules.retry).ok();
-        return Verdict { standing, gave_up: false };
+        return Verdict {
+            standing,
+            gave_up: false,
+        };
     }
     standing.state = DeliveryState::Failure;
     if status == Some(410) {
         standing.description = Some("Endpoint is gone (410)".to_owned());
     } else if !rules.at_most_once {
-        standing.description = standing.description.map(|reason| format!("Retry limit exceeded: {reason}"));
+        standing.description = standing
+            .description
+            .map(|reason| format!("Retry limit exceeded: {reason}"));
     }
-    Verdict { standing, gave_up: status == Some(410) || !rules.at_most_once }
+    Verdict {
+        standing,
+        gave_up: status == Some(410) || !rules.at_most_once,
+    }
 }
 
 /// How long a receiver that is busy asked to be left alone.
 fn asked_wait(outcome: &Result<Answer, Trouble>, now: DateTime<Utc>, longest: Duration) -> Duration {
-    let Ok(answer) = outcome else { return Duration::ZERO };
+    let Ok(answer) = outcome else {
+        return Duration::ZERO;
+    };
     if !matches!(answer.status, 429 | 503) {
         return Duration::ZERO;
     }
-    let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    asked.and_then(|text| parse_retry_after(text, now, longest)).unwrap_or_default()
+    let asked = answer
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    asked
+        .and_then(|text| parse_retry_after(text, now, longest))
+        .unwrap_or_default()
 }
 
 /// The row of an attempt.

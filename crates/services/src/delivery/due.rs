@@ -27,7 +27,10 @@ use crate::grouping::{GroupOptions, Grouped};
 pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// Clocks of two machines may differ by this much without a delivery being taken for not yet due.
 const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(1);
-const GROUP: GroupOptions = GroupOptions { size: 256, linger: std::time::Duration::ZERO };
+const GROUP: GroupOptions = GroupOptions {
+    size: 256,
+    linger: std::time::Duration::ZERO,
+};
 
 /// Takes leases, many in one statement.
 #[derive(Clone, Debug)]
@@ -54,7 +57,10 @@ impl Leases {
     async fn take(&self, id: DeliveryId) -> Result<Option<Arc<Leased>>> {
         self.0.request(id).await?.map_err(|error| {
             tracing::warn!(%error, "cannot lease a delivery");
-            Error::Unavailable { what: "PostgreSQL", retry_after: 5 }
+            Error::Unavailable {
+                what: "PostgreSQL",
+                retry_after: 5,
+            }
         })
     }
 }
@@ -80,7 +86,10 @@ impl Engine {
     /// [`Error::Unavailable`] while PostgreSQL is away.
     pub async fn look_at(&self, id: DeliveryId) -> Result<()> {
         // The semaphore is never closed.
-        let room = Arc::clone(&self.taken_up).acquire_owned().await.map_err(Error::internal)?;
+        let room = Arc::clone(&self.taken_up)
+            .acquire_owned()
+            .await
+            .map_err(Error::internal)?;
         if let Some(leased) = self.leases.take(id).await? {
             self.start_due(Arc::unwrap_or_clone(leased), room);
         }
@@ -119,18 +128,31 @@ impl Engine {
             EndpointState::Active => self.send_due(&leased, &project, &endpoint, &payload).await,
             EndpointState::Inactive => self.leave(&leased, "The endpoint is inactive").await,
             EndpointState::Paused => {
-                self.wait(&leased, self.services.clock.now() + HOLD, "The endpoint is paused").await;
+                self.wait(
+                    &leased,
+                    self.services.clock.now() + HOLD,
+                    "The endpoint is paused",
+                )
+                .await;
             }
         }
     }
 
-    async fn send_due(&self, leased: &Leased, project: &Arc<Project>, endpoint: &Arc<Endpoint>, payload: &ByteString) {
+    async fn send_due(
+        &self,
+        leased: &Leased,
+        project: &Arc<Project>,
+        endpoint: &Arc<Endpoint>,
+        payload: &ByteString,
+    ) {
         let subscription = subscription_of(leased, project);
         let admitted = match self.admit(endpoint, subscription).await {
             Ok(admitted) => admitted,
             Err(wait) => {
                 let due = self.services.clock.now() + TimeDelta::from_std(wait).unwrap_or(HOLD);
-                return self.wait(leased, due, "Waits for a free place at the endpoint").await;
+                return self
+                    .wait(leased, due, "Waits for a free place at the endpoint")
+                    .await;
             }
         };
         let delivery = &leased.delivery;
@@ -153,7 +175,9 @@ impl Engine {
         let rules = Rules {
             retry: &retry,
             at_most_once,
-            longest_wait: std::time::Duration::from_secs(self.services.options.delivery.max_retry_seconds.into()),
+            longest_wait: std::time::Duration::from_secs(
+                self.services.options.delivery.max_retry_seconds.into(),
+            ),
         };
         let number = delivery.attempts.saturating_add(1);
         let verdict = attempt::judge(&attempted, number, delivery.accepted_at, &rules);
@@ -161,7 +185,15 @@ impl Engine {
             self.give_up(project, endpoint, &attempted);
         }
         let row = attempt::row(attempted, &out, delivery.keep_days, number);
-        self.settle(project.id, delivery.id, endpoint.id, delivery.attempts, verdict.standing, Some(row)).await;
+        self.settle(
+            project.id,
+            delivery.id,
+            endpoint.id,
+            delivery.attempts,
+            verdict.standing,
+            Some(row),
+        )
+        .await;
     }
 
     /// Extends the lease for an endpoint that may take its time. Without that, the delivery is left
@@ -180,7 +212,8 @@ impl Engine {
     /// Ends the delivery without an attempt.
     async fn leave(&self, leased: &Leased, reason: &str) {
         let now = self.services.clock.now();
-        self.stand(leased, ended(DeliveryState::Discarded, reason, now)).await;
+        self.stand(leased, ended(DeliveryState::Discarded, reason, now))
+            .await;
     }
 
     /// Puts the delivery off without an attempt.
@@ -192,7 +225,15 @@ impl Engine {
         let delivery = &leased.delivery;
         standing.attempts = delivery.attempts;
         standing.last_status = delivery.last_status;
-        self.settle(delivery.project_id, delivery.id, delivery.endpoint_id, delivery.attempts, standing, None).await;
+        self.settle(
+            delivery.project_id,
+            delivery.id,
+            delivery.endpoint_id,
+            delivery.attempts,
+            standing,
+            None,
+        )
+        .await;
     }
 }
 
@@ -208,18 +249,35 @@ fn open_endpoint(
 
 fn subscription_of<'a>(leased: &Leased, project: &'a Project) -> Option<&'a Subscription> {
     let id = leased.delivery.subscription_id?;
-    project.subscriptions.iter().find(|subscription| subscription.id == id).map(AsRef::as_ref)
+    project
+        .subscriptions
+        .iter()
+        .find(|subscription| subscription.id == id)
+        .map(AsRef::as_ref)
 }
 
 /// The policy frozen at the first failure, or the one of today for a delivery never attempted.
 fn policy_of(leased: &Leased, project: &Project, subscription: Option<&Subscription>) -> (RetryPolicy, bool) {
-    let frozen = leased.delivery.retry.as_deref().and_then(|json| serde_json::from_str(json).ok());
-    let today = || subscription.and_then(|s| s.retry.as_ref()).unwrap_or(&project.retry).clone();
-    (frozen.unwrap_or_else(today), subscription.is_some_and(|s| s.at_most_once))
+    let frozen = leased
+        .delivery
+        .retry
+        .as_deref()
+        .and_then(|json| serde_json::from_str(json).ok());
+    let today = || {
+        subscription
+            .and_then(|s| s.retry.as_ref())
+            .unwrap_or(&project.retry)
+            .clone()
+    };
+    (
+        frozen.unwrap_or_else(today),
+        subscription.is_some_and(|s| s.at_most_once),
+    )
 }
 
 /// Custom headers as they were stored.
 pub(super) fn stored_headers(json: Option<&str>) -> Vec<(String, String)> {
-    let parsed = json.and_then(|json| serde_json::from_str::<std::collections::BTreeMap<String, String>>(json).ok());
+    let parsed =
+        json.and_then(|json| serde_json::from_str::<std::collections::BTreeMap<String, String>>(json).ok());
     parsed.unwrap_or_default().into_iter().collect()
 }

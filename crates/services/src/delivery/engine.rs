@@ -25,7 +25,10 @@ use crate::error::{Error, Result};
 use crate::grouping::{GroupOptions, Grouped};
 
 /// Closing rules of a group of key claims: a claim stands before an attempt, so it never lingers.
-const CLAIMS: GroupOptions = GroupOptions { size: 256, linger: Duration::ZERO };
+const CLAIMS: GroupOptions = GroupOptions {
+    size: 256,
+    linger: Duration::ZERO,
+};
 
 /// The delivery engine of one process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -112,15 +115,25 @@ impl Engine {
         };
         let place = self.gates.of(endpoint.id).enter().await.map_err(put_off)?;
         if let Some((subscription, limit)) = subscription.and_then(|s| Some((s, s.rate_limit.as_ref()?))) {
-            self.within_rate(subscription.id.0, limit).await.map_err(put_off)?;
+            self.within_rate(subscription.id.0, limit)
+                .await
+                .map_err(put_off)?;
         }
         if endpoint.rate_limit.count > 0 {
-            self.within_rate(endpoint.id.0, &endpoint.rate_limit).await.map_err(put_off)?;
+            self.within_rate(endpoint.id.0, &endpoint.rate_limit)
+                .await
+                .map_err(put_off)?;
         }
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Duration::from_secs(1))?;
+        let permit = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| Duration::from_secs(1))?;
         meters.under_way.increment(1);
-        Ok(Admitted { _place: place, _permit: permit })
+        Ok(Admitted {
+            _place: place,
+            _permit: permit,
+        })
     }
 
     /// Counts an attempt, tells the gate how the endpoint behaved, and frees the place.
@@ -141,10 +154,17 @@ impl Engine {
 
     /// The event that has the idempotency key now: this one, or an earlier one.
     pub(super) async fn claim_key(&self, facts: &Facts, key: String) -> Result<EventId> {
-        let claim = Claim { project: facts.project, key, event: facts.id };
+        let claim = Claim {
+            project: facts.project,
+            key,
+            event: facts.id,
+        };
         self.claims.request(claim).await?.map_err(|error| {
             tracing::warn!(%error, "cannot claim an idempotency key");
-            Error::Unavailable { what: "PostgreSQL", retry_after: 5 }
+            Error::Unavailable {
+                what: "PostgreSQL",
+                retry_after: 5,
+            }
         })
     }
 
@@ -162,7 +182,11 @@ impl Engine {
         count_standing(&mut rows.counts, id.instant(), project, endpoint, &standing);
         let due = standing.due_at.map(|at| (at, id));
         rows.attempts.extend(attempt);
-        rows.delivery_outcomes.push(DeliveryOutcome { id, attempts_before, standing });
+        rows.delivery_outcomes.push(DeliveryOutcome {
+            id,
+            attempts_before,
+            standing,
+        });
         if let Err(error) = self.journal.write(rows).await {
             tracing::error!(delivery = %id, %error, "the outcome is lost; the lease brings the delivery back");
             return;

@@ -31,13 +31,20 @@ pub struct Gates {
 impl Gates {
     /// Gates that let `most` attempts through at a time.
     pub fn new(most: u32) -> Self {
-        Self { most: most.max(LEAST_PLACES), gates: Mutex::default() }
+        Self {
+            most: most.max(LEAST_PLACES),
+            gates: Mutex::default(),
+        }
     }
 
     /// The gate of an endpoint.
     pub fn of(&self, endpoint: EndpointId) -> Arc<Gate> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(gates.entry(endpoint).or_insert_with(|| Arc::new(Gate::new(self.most))))
+        Arc::clone(
+            gates
+                .entry(endpoint)
+                .or_insert_with(|| Arc::new(Gate::new(self.most))),
+        )
     }
 }
 
@@ -123,7 +130,9 @@ impl Gate {
     fn try_enter(self: &Arc<Self>) -> Option<Place> {
         let places = self.places.load(Ordering::Acquire);
         let enter = |taken| (taken < places).then_some(taken + 1);
-        self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).ok()?;
+        self.taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, enter)
+            .ok()?;
         let outside = self.put_off.load(Ordering::Relaxed);
         if outside > 0 {
             self.put_off.store(outside / 2, Ordering::Relaxed);
@@ -146,7 +155,9 @@ impl Gate {
     /// The endpoint answered after `took`, whatever it said.
     pub fn answered(&self, took: Duration) {
         let more = |n| (n < self.most).then_some(n + 1);
-        let _ = self.places.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let _ = self
+            .places
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         let pace = self.pace_us.load(Ordering::Relaxed);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 16);
         self.pace_us.store((pace * 7 + took) / 8, Ordering::Relaxed);
@@ -155,7 +166,9 @@ impl Gate {
     /// The endpoint let an attempt run into its time limit of `limit`.
     pub fn timed_out(&self, limit: Duration) {
         let fewer = |n: u32| Some((n / 2).max(LEAST_PLACES));
-        let _ = self.places.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
+        let _ = self
+            .places
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
         self.slow_down_to(limit);
     }
 

@@ -18,7 +18,10 @@ use crate::grouping::{GroupOptions, Grouped};
 pub type Rows = Group<ByteString>;
 
 /// Closing rules of a group: `make bench` tells what they are worth.
-const GROUP: GroupOptions = GroupOptions { size: 512, linger: Duration::from_millis(4) };
+const GROUP: GroupOptions = GroupOptions {
+    size: 512,
+    linger: Duration::from_millis(4),
+};
 /// Pauses between tries while PostgreSQL is away.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Counter rows of two writers with the same number wait for each other, which is harmless.
@@ -65,7 +68,10 @@ impl Journal {
     pub async fn write(&self, rows: Rows) -> Result<()> {
         self.grouped.request(rows).await?.map_err(|refused| {
             if refused.transient {
-                Error::Unavailable { what: "PostgreSQL", retry_after: 5 }
+                Error::Unavailable {
+                    what: "PostgreSQL",
+                    retry_after: 5,
+                }
             } else {
                 Error::internal(refused.text)
             }
@@ -80,7 +86,11 @@ async fn write_all(
     patience: Patience,
 ) -> Vec<std::result::Result<(), Unwritable>> {
     if let [only] = requests.as_slice() {
-        return vec![write(db, only, shard, patience).await.map_err(|error| unwritable(&error))];
+        return vec![
+            write(db, only, shard, patience)
+                .await
+                .map_err(|error| unwritable(&error)),
+        ];
     }
     let sizes: Vec<Sizes> = requests.iter().map(Sizes::of).collect();
     let mut together = Rows::default();
@@ -144,7 +154,10 @@ impl Sizes {
             events: together.events.drain(..self.events).collect(),
             event_outcomes: together.event_outcomes.drain(..self.event_outcomes).collect(),
             deliveries: together.deliveries.drain(..self.deliveries).collect(),
-            delivery_outcomes: together.delivery_outcomes.drain(..self.delivery_outcomes).collect(),
+            delivery_outcomes: together
+                .delivery_outcomes
+                .drain(..self.delivery_outcomes)
+                .collect(),
             attempts: together.attempts.drain(..self.attempts).collect(),
             counts: db::hot::Counts::default(),
         }
@@ -152,11 +165,16 @@ impl Sizes {
 }
 
 fn unwritable(error: &DbError) -> Unwritable {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     if !error.is_transient() {
         tracing::error!(%error, cause, "rows cannot be written");
     }
-    Unwritable { transient: error.is_transient(), text: format!("{error}: {cause}") }
+    Unwritable {
+        transient: error.is_transient(),
+        text: format!("{error}: {cause}"),
+    }
 }
 
 /// Tries until the rows are in, refused for good, or patience ends.

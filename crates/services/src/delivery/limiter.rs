@@ -17,7 +17,13 @@ impl Engine {
     pub(super) async fn within_rate(&self, whose: Uuid, limit: &RateLimitConfig) -> Result<(), Duration> {
         let window = Duration::from_secs(u64::from(limit.duration.max(1)));
         let now = self.services.clock.now();
-        match self.services.queues.limiter.take(&whose.to_string(), limit.count, window, now).await {
+        match self
+            .services
+            .queues
+            .limiter
+            .take(&whose.to_string(), limit.count, window, now)
+            .await
+        {
             Ok(None) => Ok(()),
             // Those who wait must not all come back in the same instant.
             Ok(Some(wait)) => Err(wait + window.mul_f64(rand::random::<f64>())),

@@ -78,7 +78,12 @@ impl Engine {
                 Stored::Waiting | Stored::Ended => return Ok(()),
             },
         }
-        let Some(project) = self.services.catalog.project_at(facts.project, facts.catalog_version).await? else {
+        let Some(project) = self
+            .services
+            .catalog
+            .project_at(facts.project, facts.catalog_version)
+            .await?
+        else {
             return self.write_homeless(facts, payload).await;
         };
         if let Some(key) = facts.idempotency_key.clone()
@@ -93,7 +98,13 @@ impl Engine {
         };
         let written = CancellationToken::new();
         let _tell = written.clone().drop_guard();
-        let shared = Arc::new(Shared { facts, payload, event_type, project, written });
+        let shared = Arc::new(Shared {
+            facts,
+            payload,
+            event_type,
+            project,
+            written,
+        });
         let rows = self.deliver_first(&shared, planned).await;
         let waiting: Vec<_> = due_entries(&rows);
         self.journal.write(rows).await?;
@@ -105,7 +116,9 @@ impl Engine {
     async fn deliver_first(&self, shared: &Arc<Shared>, planned: Vec<Planned>) -> Rows {
         let unmatched = planned.is_empty();
         let mut rows = event_rows(shared, unmatched);
-        let firsts = planned.into_iter().map(|planned| self.first(Arc::clone(shared), planned));
+        let firsts = planned
+            .into_iter()
+            .map(|planned| self.first(Arc::clone(shared), planned));
         for first in join_all(firsts).await {
             match first {
                 First::Done(more) | First::UnderWay(more) => rows.append(more),
@@ -128,7 +141,11 @@ impl Engine {
         match self.admit(&planned.endpoint, Some(&planned.subscription)).await {
             Err(wait) => {
                 let due = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::seconds(60));
-                First::Done(delivery_rows(&shared, &planned, waiting(due, "Waits for a free place at the endpoint")))
+                First::Done(delivery_rows(
+                    &shared,
+                    &planned,
+                    waiting(due, "Waits for a free place at the endpoint"),
+                ))
             }
             Ok(admitted) => self.attempt_within_grace(shared, planned, admitted).await,
         }
@@ -170,7 +187,12 @@ impl Engine {
     /// Rows of a delivery whose first attempt ended in time.
     fn outcome_rows(&self, shared: &Shared, planned: &Planned, attempted: Attempted) -> Rows {
         let accepted_at = shared.facts.id.instant();
-        let verdict = attempt::judge(&attempted, 1, accepted_at, &self.rules(&shared.project, &planned.subscription));
+        let verdict = attempt::judge(
+            &attempted,
+            1,
+            accepted_at,
+            &self.rules(&shared.project, &planned.subscription),
+        );
         if verdict.gave_up {
             self.give_up(&shared.project, &planned.endpoint, &attempted);
         }
@@ -179,7 +201,8 @@ impl Engine {
         }
         let out = shared.outgoing(planned);
         let mut rows = delivery_rows(shared, planned, verdict.standing);
-        rows.attempts.push(attempt::row(attempted, &out, shared.project.keep_days, 1));
+        rows.attempts
+            .push(attempt::row(attempted, &out, shared.project.keep_days, 1));
         rows
     }
 
@@ -197,14 +220,24 @@ impl Engine {
         }
         let out = shared.outgoing(planned);
         let row = attempt::row(attempted, &out, shared.project.keep_days, 1);
-        self.settle(shared.project.id, planned.id, planned.endpoint.id, 0, verdict.standing, Some(row)).await;
+        self.settle(
+            shared.project.id,
+            planned.id,
+            planned.endpoint.id,
+            0,
+            verdict.standing,
+            Some(row),
+        )
+        .await;
     }
 
     pub(super) fn rules<'a>(&self, project: &'a Project, subscription: &'a Subscription) -> Rules<'a> {
         Rules {
             retry: retry_of(project, subscription),
             at_most_once: subscription.at_most_once,
-            longest_wait: std::time::Duration::from_secs(self.services.options.delivery.max_retry_seconds.into()),
+            longest_wait: std::time::Duration::from_secs(
+                self.services.options.delivery.max_retry_seconds.into(),
+            ),
         }
     }
 
@@ -212,7 +245,13 @@ impl Engine {
     async fn write_duplicate(&self, project: &Arc<Project>, facts: Facts, payload: ByteString) -> Result<()> {
         let event_type = ByteString::from(facts.event_type.as_str());
         let written = CancellationToken::new();
-        let shared = Shared { facts, payload, event_type, project: Arc::clone(project), written };
+        let shared = Shared {
+            facts,
+            payload,
+            event_type,
+            project: Arc::clone(project),
+            written,
+        };
         let mut rows = event_rows(&shared, false);
         for row in &mut rows.events {
             row.duplicate = true;
@@ -220,7 +259,13 @@ impl Engine {
         for row in &mut rows.event_outcomes {
             row.duplicate = true;
         }
-        rows.counts.add(shared.facts.id.instant(), project.id, WHOLE_PROJECT, Metric::Duplicate, 1);
+        rows.counts.add(
+            shared.facts.id.instant(),
+            project.id,
+            WHOLE_PROJECT,
+            Metric::Duplicate,
+            1,
+        );
         self.journal.write(rows).await
     }
 
@@ -246,8 +291,12 @@ impl Engine {
         const REASON: &str = "the project was deleted";
         let mut rows = Rows::default();
         if facts.stored {
-            let outcome =
-                EventOutcome { id: facts.id, state: EventState::Failure, duplicate: false, failure_reason: Some(REASON) };
+            let outcome = EventOutcome {
+                id: facts.id,
+                state: EventState::Failure,
+                duplicate: false,
+                failure_reason: Some(REASON),
+            };
             rows.event_outcomes.push(outcome);
         } else {
             let event_type = ByteString::from(facts.event_type.as_str());
@@ -334,8 +383,14 @@ fn plan(project: &Project, facts: &Facts, sample: &Sample<'_>) -> Vec<Planned> {
 
 /// The id of the delivery that a match makes: always the same one, so that doing an event again
 /// can never make a second delivery. A replay is another `occasion`.
-pub(super) fn delivery_id(event: EventId, subscription: SubscriptionId, occasion: Option<Uuid>) -> DeliveryId {
-    let mut hash = Sha256::new().chain_update(event.0.as_bytes()).chain_update(subscription.0.as_bytes());
+pub(super) fn delivery_id(
+    event: EventId,
+    subscription: SubscriptionId,
+    occasion: Option<Uuid>,
+) -> DeliveryId {
+    let mut hash = Sha256::new()
+        .chain_update(event.0.as_bytes())
+        .chain_update(subscription.0.as_bytes());
     if let Some(occasion) = occasion {
         hash.update(occasion.as_bytes());
     }
@@ -358,10 +413,21 @@ fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
         (EventState::Success, None)
     };
     if facts.stored {
-        rows.event_outcomes.push(EventOutcome { id: facts.id, state, duplicate: false, failure_reason });
+        rows.event_outcomes.push(EventOutcome {
+            id: facts.id,
+            state,
+            duplicate: false,
+            failure_reason,
+        });
     } else {
         let texts = (shared.event_type.clone(), shared.payload.clone());
-        rows.events.push(new_event(facts, texts, shared.project.keep_days, state, failure_reason));
+        rows.events.push(new_event(
+            facts,
+            texts,
+            shared.project.keep_days,
+            state,
+            failure_reason,
+        ));
     }
     count_event(&mut rows.counts, shared, unmatched);
     rows
@@ -370,7 +436,13 @@ fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
 fn count_event(counts: &mut Counts, shared: &Shared, unmatched: bool) {
     let (at, project) = (shared.facts.id.instant(), shared.project.id);
     counts.add(at, project, WHOLE_PROJECT, Metric::Accepted, 1);
-    counts.add(at, project, WHOLE_PROJECT, Metric::AcceptedBytes, shared.payload.len() as i64);
+    counts.add(
+        at,
+        project,
+        WHOLE_PROJECT,
+        Metric::AcceptedBytes,
+        shared.payload.len() as i64,
+    );
     if unmatched {
         counts.add(at, project, WHOLE_PROJECT, Metric::Unmatched, 1);
     }
@@ -412,8 +484,10 @@ pub(crate) fn headers_json(headers: &[(String, String)]) -> Option<String> {
     if headers.is_empty() {
         return None;
     }
-    let object: serde_json::Map<String, serde_json::Value> =
-        headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let object: serde_json::Map<String, serde_json::Value> = headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
     serde_json::to_string(&object).ok()
 }
 
@@ -435,8 +509,13 @@ fn delivery_rows(shared: &Shared, planned: &Planned, standing: Standing) -> Rows
 }
 
 fn due_entries(rows: &Rows) -> Vec<(DateTime<Utc>, DeliveryId)> {
-    let later = rows.deliveries.iter().filter(|row| row.standing.state != DeliveryState::Processing);
-    later.filter_map(|row| row.standing.due_at.map(|at| (at, row.id))).collect()
+    let later = rows
+        .deliveries
+        .iter()
+        .filter(|row| row.standing.state != DeliveryState::Processing);
+    later
+        .filter_map(|row| row.standing.due_at.map(|at| (at, row.id)))
+        .collect()
 }
 
 fn standing(state: DeliveryState) -> Standing {
@@ -454,14 +533,25 @@ fn standing(state: DeliveryState) -> Standing {
 
 /// A delivery that ends without an attempt.
 pub(super) fn ended(state: DeliveryState, reason: &str, now: DateTime<Utc>) -> Standing {
-    Standing { ended_at: Some(now), description: Some(reason.to_owned()), ..standing(state) }
+    Standing {
+        ended_at: Some(now),
+        description: Some(reason.to_owned()),
+        ..standing(state)
+    }
 }
 
 /// A delivery that waits without an attempt.
 pub(super) fn waiting(due: DateTime<Utc>, reason: &str) -> Standing {
-    Standing { due_at: Some(due), description: Some(reason.to_owned()), ..standing(DeliveryState::Scheduled) }
+    Standing {
+        due_at: Some(due),
+        description: Some(reason.to_owned()),
+        ..standing(DeliveryState::Scheduled)
+    }
 }
 
 fn under_way(lease: DateTime<Utc>) -> Standing {
-    Standing { due_at: Some(lease), ..standing(DeliveryState::Processing) }
+    Standing {
+        due_at: Some(lease),
+        ..standing(DeliveryState::Processing)
+    }
 }

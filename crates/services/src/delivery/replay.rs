@@ -45,7 +45,10 @@ pub async fn resend(
 /// # Errors
 /// [`Error::Unavailable`] while PostgreSQL is away.
 pub async fn again(services: &Services, event: &Event, batch: Option<Uuid>) -> Result<Vec<DeliveryId>> {
-    let project = services.catalog.project(event.project_id).ok_or(Error::NotFound("project"))?;
+    let project = services
+        .catalog
+        .project(event.project_id)
+        .ok_or(Error::NotFound("project"))?;
     let headers = stored_headers(event.headers.as_deref());
     let matching = {
         let sample = Sample::new(&event.payload, &headers);
@@ -74,7 +77,11 @@ pub async fn again(services: &Services, event: &Event, batch: Option<Uuid>) -> R
 
 /// Brings forward everything that waits for an endpoint, in the background.
 pub(crate) fn release(services: &Services, project: ProjectId, endpoint: EndpointId) {
-    let (db, queues, clock) = (services.db.clone(), services.queues.clone(), Arc::clone(&services.clock));
+    let (db, queues, clock) = (
+        services.db.clone(),
+        services.queues.clone(),
+        Arc::clone(&services.clock),
+    );
     tokio::spawn(async move {
         loop {
             match db::deliveries::release_endpoint(&db, project, endpoint, clock.now(), RELEASE_BATCH).await {
@@ -85,7 +92,9 @@ pub(crate) fn release(services: &Services, project: ProjectId, endpoint: Endpoin
                     }
                 }
                 // They come back by themselves, only later.
-                Err(error) => return tracing::warn!(%endpoint, %error, "held deliveries were not brought forward"),
+                Err(error) => {
+                    return tracing::warn!(%endpoint, %error, "held deliveries were not brought forward");
+                }
             }
         }
     });

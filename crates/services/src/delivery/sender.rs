@@ -81,7 +81,9 @@ impl Sender {
             allow: networks("delivery.allow_addresses", &options.allow_addresses)?,
             deny: networks("delivery.deny_addresses", &options.deny_addresses)?,
         });
-        let mut http = HttpConnector::new_with_resolver(GuardedResolver { policy: Arc::clone(&policy) });
+        let mut http = HttpConnector::new_with_resolver(GuardedResolver {
+            policy: Arc::clone(&policy),
+        });
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_LIMIT));
@@ -97,32 +99,55 @@ impl Sender {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(https);
-        Ok(Self { client, policy, max_response_bytes: options.max_response_bytes as usize })
+        Ok(Self {
+            client,
+            policy,
+            max_response_bytes: options.max_response_bytes as usize,
+        })
     }
 
     /// Sends a request and reads its answer within `limit`.
     ///
     /// # Errors
     /// [`SendError`] when no status line came in time.
-    pub async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> std::result::Result<Answer, SendError> {
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> std::result::Result<Answer, SendError> {
         self.check_literal(request.uri())?;
         let deadline = Instant::now() + limit;
         let sent = tokio::time::timeout_at(deadline.into(), self.client.request(request)).await;
-        let response = sent.map_err(|_| SendError::Timeout(limit))?.map_err(|e| explain(&e))?;
-        let address = response.extensions().get::<HttpInfo>().map(|info| info.remote_addr().ip());
+        let response = sent
+            .map_err(|_| SendError::Timeout(limit))?
+            .map_err(|e| explain(&e))?;
+        let address = response
+            .extensions()
+            .get::<HttpInfo>()
+            .map(|info| info.remote_addr().ip());
         let (head, body) = response.into_parts();
         // A body that is late or cut off does not take back the status that came.
         let body = read_body(body, self.max_response_bytes, deadline).await;
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, address })
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+            address,
+        })
     }
 
     /// The resolver never sees addresses that are written out, so they are judged here.
     fn check_literal(&self, uri: &Uri) -> std::result::Result<(), SendError> {
         let host = uri.host().unwrap_or_default();
-        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) => self.policy.is_refused(address).map_or(Ok(()), |reason| {
-                Err(SendError::Refused { address, reason })
-            }),
+        match host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+        {
+            Ok(address) => self
+                .policy
+                .is_refused(address)
+                .map_or(Ok(()), |reason| Err(SendError::Refused { address, reason })),
             Err(_) => Ok(()),
         }
     }
@@ -132,7 +157,9 @@ fn networks(field: &str, texts: &[String]) -> Result<Vec<ipnet::IpNet>> {
     texts
         .iter()
         .map(|text| {
-            let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(ipnet::IpNet::from));
+            let network = text
+                .parse()
+                .or_else(|_| text.parse::<IpAddr>().map(ipnet::IpNet::from));
             network.map_err(|_| Error::invalid(field, format!("{text} is not a network such as 10.0.0.0/8")))
         })
         .collect()
@@ -161,11 +188,18 @@ fn explain(error: &hyper_util::client::legacy::Error) -> SendError {
     let mut cause: &dyn std::error::Error = error;
     loop {
         if let Some(refused) = cause.downcast_ref::<Refused>() {
-            return SendError::Refused { address: refused.address, reason: refused.reason };
+            return SendError::Refused {
+                address: refused.address,
+                reason: refused.reason,
+            };
         }
         // An io error carries its own cause inside, not as its source.
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let next = inner.map(|e| e as &(dyn std::error::Error + 'static)).or_else(|| cause.source());
+        let inner = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let next = inner
+            .map(|e| e as &(dyn std::error::Error + 'static))
+            .or_else(|| cause.source());
         match next {
             Some(next) => cause = next,
             None => break,
@@ -209,7 +243,12 @@ impl Service<Name> for GuardedResolver {
             for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
                 match policy.is_refused(address.ip()) {
                     None => allowed.push(address),
-                    Some(reason) => refused = Some(Refused { address: address.ip(), reason }),
+                    Some(reason) => {
+                        refused = Some(Refused {
+                            address: address.ip(),
+                            reason,
+                        })
+                    }
                 }
             }
             match refused {

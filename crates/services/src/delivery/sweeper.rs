@@ -69,7 +69,9 @@ impl Engine {
         let found = leased.len();
         for leased in leased {
             // The semaphore is never closed.
-            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else { break };
+            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else {
+                break;
+            };
             self.start_due(leased, room);
         }
         Ok(found)
@@ -82,7 +84,9 @@ impl Engine {
         let claimed = db::events::claim(&self.services.db, &overdue, before, until).await?;
         let found = claimed.len();
         for event in claimed {
-            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else { break };
+            let Ok(room) = Arc::clone(&self.taken_up).acquire_owned().await else {
+                break;
+            };
             let engine = self.clone();
             self.running.spawn(async move {
                 engine.do_stored(event).await;

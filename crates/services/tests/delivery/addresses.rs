@@ -9,14 +9,21 @@ async fn refused(url: &str) -> String {
     let gateway = Gateway::with(setup).await;
     let endpoint = gateway.endpoint(url).await;
     let event = gateway.send(endpoint, "{}").await;
-    gateway.wait_for(event, DeliveryState::Retry).await.description.unwrap_or_default()
+    gateway
+        .wait_for(event, DeliveryState::Retry)
+        .await
+        .description
+        .unwrap_or_default()
 }
 
 #[tokio::test]
 async fn a_name_that_leads_to_a_private_address_is_refused_where_the_connection_is_made() {
     let receiver = Receiver::start().await;
     let reason = refused(&format!("http://localhost:{}/", receiver.address.port())).await;
-    assert!(reason.contains("refused") && reason.contains("loopback"), "{reason}");
+    assert!(
+        reason.contains("refused") && reason.contains("loopback"),
+        "{reason}"
+    );
     assert!(receiver.received().is_empty());
 }
 
@@ -32,7 +39,11 @@ async fn a_private_address_that_is_written_out_is_refused() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
-    let (gateway, receiver, inside) = (Gateway::start().await, Receiver::start().await, Receiver::start().await);
+    let (gateway, receiver, inside) = (
+        Gateway::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
     receiver.reply([Reply::Header(302, "location", inside.url("/secret"))]);
     let endpoint = gateway.endpoint(&receiver.url("/")).await;
     let event = gateway.send(endpoint, "{}").await;

@@ -13,8 +13,11 @@ async fn of_events_with_one_key_sent_at_once_exactly_one_is_delivered() {
     let (gateway, receiver) = (Gateway::start().await, Receiver::start().await);
     let endpoint = gateway.endpoint(&receiver.url("/")).await;
     let sent = (0..40).map(|_| gateway.accept(endpoint, "{}", Some("invoice-7")));
-    let events: Vec<_> =
-        futures::future::join_all(sent).await.into_iter().map(|sent| sent.expect("accepted").id).collect();
+    let events: Vec<_> = futures::future::join_all(sent)
+        .await
+        .into_iter()
+        .map(|sent| sent.expect("accepted").id)
+        .collect();
     let marker = gateway.send(endpoint, "{\"last\":true}").await;
     gateway.wait_for(marker, DeliveryState::Success).await;
 
@@ -40,7 +43,11 @@ async fn of_events_with_one_key_sent_at_once_exactly_one_is_delivered() {
 
 #[tokio::test]
 async fn an_event_that_is_done_twice_makes_one_row_and_one_delivery() {
-    let gateway = Gateway::with(Setup { workers: false, ..Setup::default() }).await;
+    let gateway = Gateway::with(Setup {
+        workers: false,
+        ..Setup::default()
+    })
+    .await;
     let receiver = Receiver::start().await;
     let endpoint = gateway.endpoint(&receiver.url("/")).await;
     let event = || AcceptedEvent {
@@ -59,7 +66,11 @@ async fn an_event_that_is_done_twice_makes_one_row_and_one_delivery() {
     let id = event().facts.id;
     gateway.engine.process(event(), Hand::First).await.expect("done");
     // The entry was not acknowledged before the worker died; another one gets it.
-    gateway.engine.process(event(), Hand::Another).await.expect("done");
+    gateway
+        .engine
+        .process(event(), Hand::Another)
+        .await
+        .expect("done");
     assert_eq!(gateway.deliveries(id).await.len(), 1);
     assert_eq!(receiver.received().len(), 1);
     // Nobody noticed that it had been given out before: at least nothing doubles in PostgreSQL.

@@ -28,7 +28,17 @@ async fn an_event_arrives_byte_for_byte_with_a_signature_that_verifies() {
     assert_eq!(received[0].header("content-type"), "application/json");
     let now = gateway.services.clock.now().timestamp();
     let signature = received[0].header("x-convoy-signature");
-    assert!(verify_advanced(signature, SECRET, DigestForm::default(), &received[0].body, now, 300), "{signature}");
+    assert!(
+        verify_advanced(
+            signature,
+            SECRET,
+            DigestForm::default(),
+            &received[0].body,
+            now,
+            300
+        ),
+        "{signature}"
+    );
 
     let delivery = gateway.wait_for(event, DeliveryState::Success).await;
     assert_eq!((delivery.attempts, delivery.last_status), (1, Some(200)));
@@ -81,7 +91,10 @@ async fn an_event_that_nothing_matches_is_on_record_as_such() {
         idempotency_key: None,
     };
     let (services, actor) = (&gateway.services, gateway.actor());
-    let id = services::ingest::accept(services, &actor, gateway.project, event).await.expect("accepted").id;
+    let id = services::ingest::accept(services, &actor, gateway.project, event)
+        .await
+        .expect("accepted")
+        .id;
     let found = loop {
         match services::events::get(services, &actor, gateway.project, id).await {
             Ok(found) => break found,
@@ -90,7 +103,10 @@ async fn an_event_that_nothing_matches_is_on_record_as_such() {
         }
     };
     assert_eq!(found.state, EventState::Failure);
-    assert_eq!(found.failure_reason.as_deref(), Some("no subscription matched this event"));
+    assert_eq!(
+        found.failure_reason.as_deref(),
+        Some("no subscription matched this event")
+    );
 }
 
 #[tokio::test]
@@ -109,9 +125,16 @@ async fn a_slow_receiver_leaves_its_event_on_record_and_the_outcome_follows() {
 
 #[tokio::test]
 async fn a_slow_receiver_does_not_hold_back_a_quick_one() {
-    let (gateway, slow, quick) = (Gateway::start().await, Receiver::start().await, Receiver::start().await);
+    let (gateway, slow, quick) = (
+        Gateway::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
     slow.always(Reply::Never);
-    let (to_slow, to_quick) = (gateway.endpoint(&slow.url("/")).await, gateway.endpoint(&quick.url("/")).await);
+    let (to_slow, to_quick) = (
+        gateway.endpoint(&slow.url("/")).await,
+        gateway.endpoint(&quick.url("/")).await,
+    );
     for _ in 0..200 {
         gateway.send(to_slow, "{}").await;
     }

@@ -11,7 +11,10 @@ async fn a_failed_delivery_is_tried_again_when_its_time_has_come_and_not_before(
     let endpoint = gateway.endpoint(&receiver.url("/")).await;
     let event = gateway.send(endpoint, "{\"n\":1}").await;
     let waiting = gateway.wait_for(event, DeliveryState::Retry).await;
-    assert_eq!(waiting.description.as_deref(), Some("Endpoint returned status code 500"));
+    assert_eq!(
+        waiting.description.as_deref(),
+        Some("Endpoint returned status code 500")
+    );
     assert!(waiting.due_at.expect("due") > gateway.services.clock.now() + TimeDelta::seconds(50));
     assert_eq!(receiver.received().len(), 1);
 
