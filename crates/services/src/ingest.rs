@@ -187,7 +187,7 @@ fn validate(services: &Services, project: &Project, new: &NewEvent<'_>) -> Resul
         wrong.push(FieldError {
             field: field.to_owned(),
             reason,
-        })
+        });
     };
     check_text("event_type", new.event_type, &mut refuse);
     if let Some(key) = new.idempotency_key.filter(|key| !key.is_empty()) {

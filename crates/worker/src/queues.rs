@@ -92,7 +92,7 @@ async fn on_event(
     loop {
         match engine.process(entry.payload.clone(), hand).await {
             Err(Error::Unavailable { retry_after, .. }) if pause(retry_after, &stop).await => {
-                hand = Hand::Another
+                hand = Hand::Another;
             }
             outcome => return outcome.map_err(|error| Failure::retry(error.to_string())),
         }

@@ -162,7 +162,7 @@ async fn send(
     let data = json!({
         "order": { "id": format!("ord_{:06}", n + 1), "lines": [{ "sku": "A-17", "count": 1 + n % 3 }] },
         "amount": { "value": 1200 + 35 * n, "currency": "EUR" },
-        "paid": n % 2 == 0,
+        "paid": n.is_multiple_of(2),
     });
     let event = NewEvent {
         target: Target::Endpoint(targets[n % targets.len()]),

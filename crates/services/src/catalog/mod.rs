@@ -172,9 +172,9 @@ impl Catalog {
         let mut changes = db::catalog::Changes::listen(&self.db).await?;
         // What changed before the first notification could be heard.
         if self.is_loaded() {
-            self.compare().await?
+            self.compare().await?;
         } else {
-            self.reload().await?
+            self.reload().await?;
         }
         loop {
             match tokio::time::timeout(COMPARE_EVERY, changes.next()).await {

@@ -247,7 +247,7 @@ impl Service<Name> for GuardedResolver {
                         refused = Some(Refused {
                             address: address.ip(),
                             reason,
-                        })
+                        });
                     }
                 }
             }
