@@ -162,6 +162,27 @@ pub async fn extend_lease(
     Ok(done.rows_affected() == 1)
 }
 
+/// Ends this process's leases on deliveries, so that somebody else may take them at once.
+///
+/// # Errors
+/// As every statement.
+pub async fn hand_back(db: &Db, ids: &[DeliveryId], now: DateTime<Utc>) -> Result<(), DbError> {
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(());
+    };
+    sqlx::query(
+        "UPDATE event_deliveries SET due_at = $2 \
+         WHERE id = ANY($1) AND accepted_at BETWEEN $3 AND $4 AND state = 1",
+    )
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(now)
+    .bind(first.instant())
+    .bind(last.instant())
+    .execute(db.pool())
+    .await?;
+    Ok(())
+}
+
 /// Up to `limit` deliveries that are due before `before`, whatever their state, longest overdue
 /// first: retries that no queue entry brought back, expired leases, held ones to look at again.
 ///

@@ -11,3 +11,7 @@ pub use database::{TestDb, database};
 pub use gateway::{Gateway, Setup};
 pub use receiver::{Received, Receiver, Reply};
 pub use stores::redis_url;
+
+// Parts that tests of an edge need to set a scene, without the edge importing them itself.
+pub use db;
+pub use queue;

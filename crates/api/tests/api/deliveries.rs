@@ -1,7 +1,6 @@
 //! Deliveries and attempts as they stand in the tables, shown to callers.
 
 use chrono::TimeDelta;
-use db::hot::{Existing, Group, NewAttempt, NewDelivery, NewEvent, Standing};
 use domain::clock::to_millis;
 use domain::event::EventKind;
 use domain::id::{AttemptId, DeliveryId, EndpointId, EventId, ProjectId};
@@ -9,6 +8,7 @@ use domain::lifecycle::KeepDays;
 use domain::state::{DeliveryState, EventState};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use testkit::db::hot::{Existing, Group, NewAttempt, NewDelivery, NewEvent, Standing};
 
 use crate::harness::{World, assert_keys, read};
 
@@ -50,7 +50,7 @@ async fn store(world: &World) -> Stored {
         ],
         ..Group::default()
     };
-    db::hot::write(&world.services.db, &group, 0, Existing::Refuse)
+    testkit::db::hot::write(&world.services.db, &group, 0, Existing::Refuse)
         .await
         .expect("stored");
     stored

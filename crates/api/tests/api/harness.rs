@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use domain::clock::{Clock, SystemClock};
 use domain::id::ProjectId;
-use queue::connection::{Redis, RedisOptions};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use services::bootstrap::{Bootstrap, bootstrap};
@@ -13,6 +12,7 @@ use services::options::Durability;
 use services::queues::{QueueSettings, Queues};
 use services::vault::Vault;
 use services::{Options, Services};
+use testkit::queue::connection::{Redis, RedisOptions};
 
 /// Nobody listens there: what these tests ask for goes the way of PostgreSQL.
 const NO_REDIS: &str = "redis://127.0.0.1:1";

@@ -99,9 +99,10 @@ impl Engine {
     /// Starts what the lease allows, beside the caller.
     pub(super) fn start_due(&self, leased: Leased, room: OwnedSemaphorePermit) {
         let engine = self.clone();
+        let in_hand = self.in_hand(leased.delivery.id);
         self.running.spawn(async move {
             engine.do_due(leased).await;
-            drop(room);
+            drop((room, in_hand));
         });
     }
 

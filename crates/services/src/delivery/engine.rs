@@ -1,6 +1,7 @@
 //! What the delivery path works with, and the steps that first and later attempts share.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -42,6 +43,8 @@ pub struct Engine {
     /// Attempts that outlived their task; shutdown waits for them.
     pub(super) running: TaskTracker,
     places: Arc<Semaphore>,
+    /// Deliveries whose rows stand under a lease of this process.
+    in_hand: Arc<Mutex<HashSet<DeliveryId>>>,
     /// Due deliveries taken up and not yet settled. Bounds memory, and keeps leases from running
     /// out in a line.
     pub(super) taken_up: Arc<Semaphore>,
@@ -58,6 +61,23 @@ pub(super) struct ClaimFailed(String);
 pub(super) struct Admitted {
     _place: Place,
     _permit: OwnedSemaphorePermit,
+}
+
+/// A delivery under a lease of this process; see [`Engine::in_hand`].
+#[derive(Debug)]
+pub(super) struct InHand {
+    id: DeliveryId,
+    all: Arc<Mutex<HashSet<DeliveryId>>>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.id);
+    }
+}
+
+fn lock(all: &Mutex<HashSet<DeliveryId>>) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -87,18 +107,39 @@ impl Engine {
             user_agent,
             running: TaskTracker::new(),
             places: Arc::new(Semaphore::new(options.concurrency as usize)),
+            in_hand: Arc::default(),
             taken_up: Arc::new(Semaphore::new(options.concurrency as usize)),
             claims,
             services,
         })
     }
 
-    /// Waits for attempts under way, at most `limit`; what is left runs into its lease and is done
-    /// again by another worker.
+    /// Waits for attempts under way, at most `limit`; what is left is handed back, so that another
+    /// worker does it at once.
     pub async fn drain(&self, limit: Duration) {
         self.running.close();
-        if tokio::time::timeout(limit, self.running.wait()).await.is_err() {
-            tracing::warn!(attempts = self.running.len(), "attempts are left to their leases");
+        if tokio::time::timeout(limit, self.running.wait()).await.is_ok() {
+            return;
+        }
+        let left: Vec<DeliveryId> = lock(&self.in_hand).iter().copied().collect();
+        tracing::warn!(
+            attempts = left.len(),
+            "attempts did not end in time and are handed back"
+        );
+        let now = self.services.clock.now();
+        if let Err(error) = db::deliveries::hand_back(&self.services.db, &left, now).await {
+            return tracing::warn!(%error, "attempts are left to their leases");
+        }
+        self.enqueue_due(left.into_iter().map(|id| (now, id)).collect())
+            .await;
+    }
+
+    /// Notes a delivery whose row says that this process has it, until the note is dropped.
+    pub(super) fn in_hand(&self, id: DeliveryId) -> InHand {
+        lock(&self.in_hand).insert(id);
+        InHand {
+            id,
+            all: Arc::clone(&self.in_hand),
         }
     }
 

@@ -173,7 +173,9 @@ impl Engine {
         let lease = started + TimeDelta::from_std(planned.endpoint.timeout).unwrap_or_default() + LEASE_SLACK;
         let rows = delivery_rows(&shared, &planned, under_way(lease));
         let engine = self.clone();
+        let in_hand = self.in_hand(planned.id);
         self.running.spawn(async move {
+            let _in_hand = in_hand;
             let attempted = attempting.await;
             engine.finish_late(&shared, &planned, attempted).await;
         });
