@@ -74,8 +74,6 @@ impl Gateway {
             ("LONGHAUL_SERVER_BIND", "127.0.0.1"),
             ("LONGHAUL_DELIVERY_ALLOW_ADDRESSES", "127.0.0.0/8"),
             ("LONGHAUL_SECURITY_ENCRYPTION_KEY", ENCRYPTION_KEY),
-            ("LONGHAUL_INGEST_RATE", "0"),
-            ("LONGHAUL_INGEST_API_RATE", "0"),
             ("LONGHAUL_QUEUE_MAX_LEN", "5000000"),
         ];
         let environment = common

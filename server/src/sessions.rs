@@ -148,6 +148,7 @@ fn is_fresh(loaded: &Value, session: &Session) -> bool {
     loaded["data"] == session.data && until.is_some_and(|until| session.expires_at - until < PROLONG_AFTER)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn backend(error: services::Error) -> Error {
     Error::Backend(error.to_string())
 }

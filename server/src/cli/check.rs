@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Outcome, Output};
+use super::Output;
 use crate::config::{DEFAULT_FILE, Format, Provenance};
 
 /// The configuration.
@@ -20,7 +20,7 @@ enum Action {
     Default,
 }
 
-pub(super) fn run(command: &ConfigCommand, provenance: &Provenance, format: Output) -> Outcome {
+pub(super) fn run(command: &ConfigCommand, provenance: &Provenance, format: Output) {
     match command.action {
         Action::Check => {
             let format = match format {
@@ -31,5 +31,4 @@ pub(super) fn run(command: &ConfigCommand, provenance: &Provenance, format: Outp
         }
         Action::Default => print!("{DEFAULT_FILE}"),
     }
-    Ok(())
 }

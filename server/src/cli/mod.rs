@@ -136,7 +136,10 @@ async fn run(cli: Cli) -> Outcome {
         Command::Migrate(command) => migrate::run(&config, &command, global.format).await,
         Command::Bootstrap(command) => bootstrap::run(&config, command, global.format).await,
         Command::Doctor => doctor::run(&config, global.format).await,
-        Command::Config(command) => check::run(&command, &provenance, global.format),
+        Command::Config(command) => {
+            check::run(&command, &provenance, global.format);
+            Ok(())
+        }
         Command::Queue(command) => queue::run(&config, &command, global.format).await,
         Command::Demo(command) => demo::run(&config, command).await,
     }
