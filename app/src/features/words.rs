@@ -211,6 +211,15 @@ pub fn deliveries(n: i64) -> String {
     }
 }
 
+/// `1 attempt tried again`, `12 attempts tried again`.
+pub fn tried_again(n: i64) -> String {
+    format!(
+        "{} {} tried again",
+        format::count(n),
+        if n == 1 { "attempt" } else { "attempts" }
+    )
+}
+
 /// A count that stops at the limit of counting.
 pub fn counted(n: i64) -> String {
     let limit = services::events::COUNT_LIMIT - 1;

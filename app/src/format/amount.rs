@@ -44,11 +44,13 @@ pub fn short_count(n: i64) -> String {
 
 /// A share of one as percent, with two digits near 100: `99.69 %`, `84.2 %`.
 ///
-/// Rounds towards less than all, so that `100 %` means every single one.
+/// Rounds towards less than all, so that `100 %` means every single one; `0 %` means none.
 pub fn percent(share: f64) -> String {
     let value = share.clamp(0.0, 1.0) * 100.0;
     let text = if value >= 100.0 {
         "100".to_owned()
+    } else if value <= 0.0 {
+        "0".to_owned()
     } else if value >= 90.0 {
         format!("{:.2}", (value * 100.0).floor() / 100.0)
     } else {
@@ -146,13 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_percent_means_every_one() {
+    fn a_hundred_percent_means_every_one_and_zero_means_none() {
         let cases = [
             (1.0, "100 %"),
             (0.999_999, "99.99 %"),
             (0.996_95, "99.69 %"),
             (0.842, "84.2 %"),
-            (0.0, "0.0 %"),
+            (0.000_1, "0.0 %"),
+            (0.0, "0 %"),
         ];
         for (share, want) in cases {
             assert_eq!(plain(&percent(share)), want);

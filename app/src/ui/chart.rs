@@ -30,8 +30,10 @@ pub fn spark(spark: Spark) -> AnyView {
 /// Success rate as a line, failures and retries as bars below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chart {
-    /// `points` of the success line in a box of 960 by 100.
+    /// Path of the success line in a box of 960 by 100, with a gap where nothing ended.
     pub line: String,
+    /// Path of the area below that line.
+    pub area: String,
     /// Words of the upper axis, from the top down.
     pub y: Vec<String>,
     /// Words of the lower axis, from the top down.
@@ -50,23 +52,14 @@ pub struct Chart {
 
 /// The success chart.
 pub fn chart(chart: Chart) -> AnyView {
-    let area = match (
-        chart.line.split(',').next(),
-        chart.line.rsplit(' ').next().and_then(|p| p.split(',').next()),
-    ) {
-        (Some(first), Some(last)) if !chart.line.is_empty() => {
-            format!("M{first},100 L{} L{last},100Z", chart.line.replace(' ', " L"))
-        }
-        _ => String::new(),
-    };
     view! {
         <div class="chart">
             <div class="chart-y" aria-hidden="true">{words(chart.y)}</div>
             <div class="chart-plot">
                 <svg viewBox="0 0 960 100" preserveAspectRatio="none" role="img" aria-label=chart.label>
                     <path class="grid-line" d="M0 0H960M0 33.3H960M0 66.7H960M0 100H960" />
-                    <path class="plot-area" d=area />
-                    <polyline class="plot-line" points=chart.line />
+                    <path class="plot-area" d=chart.area />
+                    <path class="plot-line" d=chart.line />
                 </svg>
             </div>
             <div class="chart-y" data-low="" aria-hidden="true">{words(chart.y_low)}</div>

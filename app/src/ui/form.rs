@@ -130,8 +130,7 @@ impl Form {
                 match answer {
                     Ok(location) => {
                         self.fail(None);
-                        let current =
-                            format!("{}{}", here.pathname.get_untracked(), here.search.get_untracked());
+                        let current = address(here.pathname.get_untracked(), &here.search.get_untracked());
                         match location {
                             // Signing out leaves nothing of the session behind.
                             Some(location) if location == "/login" => browser::leave_for(&location),
@@ -164,6 +163,15 @@ impl Form {
                 std::time::Duration::ZERO,
             );
         }
+    }
+}
+
+/// The address of a page as a redirect names it; the router keeps `search` without its mark.
+fn address(path: String, search: &str) -> String {
+    if search.is_empty() {
+        path
+    } else {
+        format!("{path}?{search}")
     }
 }
 
@@ -223,4 +231,18 @@ pub fn submit_as(name: &'static str, value: &'static str, mark: &'static str, te
         </button>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_has_a_question_mark_only_before_a_query() {
+        assert_eq!(address("/login".to_owned(), ""), "/login");
+        assert_eq!(
+            address("/projects/1".to_owned(), "a=1&b=2"),
+            "/projects/1?a=1&b=2"
+        );
+    }
 }

@@ -57,6 +57,7 @@ mod tree {
     use serde_json::Value;
 
     use super::{Html, escape};
+    use crate::ui::json::Json;
 
     /// Containers nested deeper than this start folded.
     const OPEN_DEPTH: usize = 3;
@@ -64,7 +65,7 @@ mod tree {
     const OPEN_ITEMS: usize = 20;
 
     /// The folding tree of `value`, at most `max_nodes` long; the rest is counted.
-    pub fn json_tree(value: &Value, max_nodes: usize) -> Html {
+    pub fn json_tree(value: &Json, max_nodes: usize) -> Html {
         let mut tree = Tree {
             out: String::from("<ul>"),
             left: max_nodes,
@@ -80,10 +81,10 @@ mod tree {
     }
 
     impl Tree {
-        fn item(&mut self, key: Option<&str>, value: &Value, depth: usize) {
+        fn item(&mut self, key: Option<&str>, value: &Json, depth: usize) {
             self.left = self.left.saturating_sub(1);
             match value {
-                Value::Object(map) if !map.is_empty() => {
+                Json::Object(map) if !map.is_empty() => {
                     self.open(key, depth, map.len(), ('{', '}'), ("key", "keys"));
                     let mut shown = 0;
                     for (name, child) in map {
@@ -95,7 +96,7 @@ mod tree {
                     }
                     self.close(map.len() - shown);
                 }
-                Value::Array(list) if !list.is_empty() => {
+                Json::Array(list) if !list.is_empty() => {
                     self.open(key, depth, list.len(), ('[', ']'), ("item", "items"));
                     let mut shown = 0;
                     for child in list {
@@ -107,7 +108,16 @@ mod tree {
                     }
                     self.close(list.len() - shown);
                 }
-                leaf => self.leaf(key, leaf),
+                Json::Object(_) => self.leaf(key, "c-lit", "{}"),
+                Json::Array(_) => self.leaf(key, "c-lit", "[]"),
+                Json::Leaf(value) => {
+                    let class = match value {
+                        Value::String(_) => "c-str",
+                        Value::Number(_) => "c-num",
+                        _ => "c-lit",
+                    };
+                    self.leaf(key, class, &value.to_string());
+                }
             }
         }
 
@@ -144,16 +154,11 @@ mod tree {
             self.out.push_str("</ul></details></li>");
         }
 
-        fn leaf(&mut self, key: Option<&str>, value: &Value) {
-            let class = match value {
-                Value::String(_) => "c-str",
-                Value::Number(_) => "c-num",
-                _ => "c-lit",
-            };
+        fn leaf(&mut self, key: Option<&str>, class: &str, text: &str) {
             self.out.push_str("<li><span>");
             self.key(key);
             let _ = write!(self.out, "<span class=\"{class}\">");
-            self.out.push_str(&escape(&value.to_string()));
+            self.out.push_str(&escape(text));
             self.out.push_str("</span></span></li>");
         }
 
@@ -170,6 +175,11 @@ mod tree {
     mod tests {
         use super::*;
         use serde_json::json;
+
+        fn json_tree(value: &Value, max_nodes: usize) -> Html {
+            let value = serde_json::from_str(&value.to_string()).expect("a payload");
+            super::json_tree(&value, max_nodes)
+        }
 
         #[test]
         fn keys_and_values_cannot_break_out_of_the_tree() {

@@ -16,6 +16,8 @@ pub mod heat;
 pub mod html;
 pub mod icon;
 pub mod id;
+#[cfg(feature = "ssr")]
+pub mod json;
 pub mod load;
 pub mod nav;
 pub mod packed;

@@ -46,14 +46,15 @@ fn audit_table(rows: Vec<AuditRow>) -> AnyView {
     let rows = rows
         .into_iter()
         .map(|row| {
+            let whole = row.detail.clone();
             vec![
                 Cell::title(view! { <code>{row.action}</code> }),
-                Cell::sub(row.actor),
+                Cell::sub(view! { <span class="nw">{row.actor}</span> }),
                 Cell::labelled("On", row.target),
                 Cell::labelled("Project", or_none(row.project)),
                 Cell::labelled(
                     "Change",
-                    view! { <span class="clip">{or_none(row.detail)}</span> },
+                    view! { <span class="clip" data-short="" title=whole>{or_none(row.detail)}</span> },
                 ),
                 Cell::wide(or_none(row.ip)),
                 Cell::when(time_plain(row.at)),

@@ -194,7 +194,7 @@ fn stats(tally: Option<&EndpointTally>, waiting: i64) -> Vec<Stat> {
             "Failed",
             format::count(counts.failed),
             "",
-            format!("{} attempts tried again", format::count(counts.retried)),
+            words::tried_again(counts.retried),
         ),
         stat("Accepted to delivered, p95", value, &unit, String::new()),
         stat(

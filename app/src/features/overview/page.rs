@@ -59,10 +59,14 @@ pub fn view(dto: OverviewDto) -> Page {
     } else {
         plain_panel(failure_table(&dto.project, dto.failures))
     };
-    let all_failures = more(
-        dto.project.at("deliveries?state=Failure"),
-        format!("All {}", dto.failed),
-    );
+    let all_failures = if dto.failed == "0" {
+        nothing()
+    } else {
+        more(
+            dto.project.at("deliveries?state=Failure"),
+            format!("All {}", dto.failed),
+        )
+    };
     let strip = view! { {heat(dto.days.svg)}{heat::legend()}{twin(dto.days.days)} }.into_any();
     let body = view! {
         {page_head(name.into_any(), meta, actions)}

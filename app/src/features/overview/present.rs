@@ -221,6 +221,9 @@ fn change(now: i64, before: i64) -> String {
         return String::new();
     }
     let percent = (now - before) as f64 * 100.0 / before as f64;
+    if percent.abs() < 0.05 {
+        return format!("0{}%", format::NBSP);
+    }
     let sign = if percent < 0.0 { "−" } else { "+" };
     format!("{sign}{:.1}{}%", percent.abs(), format::NBSP)
 }

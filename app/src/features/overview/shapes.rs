@@ -18,6 +18,14 @@ pub struct Slice {
     pub retried: i64,
 }
 
+impl Slice {
+    /// Share of deliveries that succeeded; none where nothing ended.
+    fn rate(&self) -> Option<f64> {
+        let ended = self.succeeded + self.failed;
+        (ended > 0).then(|| self.succeeded as f64 / ended as f64)
+    }
+}
+
 /// The line through `values` in a box of 100 by 32, with 2 units of air above and below.
 ///
 /// Equal values lie low when they are zero and in the middle otherwise.
@@ -47,21 +55,16 @@ pub fn spark(values: &[f64], state: &str) -> Spark {
 }
 
 /// The success chart. The upper axis starts at the highest of 94, 75, 50 and 0 percent that still
-/// shows the whole line; slices without deliveries repeat the one before.
+/// shows the whole line, which has a gap where nothing ended.
 pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
-    let rates = rates(slices);
-    let lowest = rates.iter().copied().fold(1.0, f64::min);
+    let rates: Vec<Option<f64>> = slices.iter().map(Slice::rate).collect();
+    let lowest = rates.iter().flatten().copied().fold(1.0, f64::min);
     let floor = [0.94, 0.75, 0.5, 0.0]
         .into_iter()
         .find(|f| lowest >= *f)
         .unwrap_or(0.0);
     let slot = 960.0 / slices.len().max(1) as f64;
-    let mut line = String::new();
-    for (i, rate) in rates.iter().enumerate() {
-        let gap = if i == 0 { "" } else { " " };
-        let y = (1.0 - rate) / (1.0 - floor) * 100.0;
-        let _ = write!(line, "{gap}{:.1},{y:.1}", (i as f64 + 0.5) * slot);
-    }
+    let (line, area) = success_line(&rates, floor, slot);
     let most = slices.iter().map(|s| s.failed + s.retried).max().unwrap_or(0);
     let top = round_up(most.max(1));
     let (mut failed, mut retried) = (String::new(), String::new());
@@ -78,6 +81,7 @@ pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
     let words = |share: f64| format!("{:.0}", (floor + (1.0 - floor) * share) * 100.0);
     Chart {
         line,
+        area,
         y: vec![
             format!("100{}%", format::NBSP),
             words(2.0 / 3.0),
@@ -88,10 +92,14 @@ pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
         x,
         failed,
         retried,
-        label: format!(
-            "Success rate, at least {} in every slice.",
-            format::percent(lowest)
-        ),
+        label: if rates.iter().any(Option::is_some) {
+            format!(
+                "Success rate, at least {} wherever deliveries ended.",
+                format::percent(lowest)
+            )
+        } else {
+            "Success rate, no delivery ended.".to_owned()
+        },
         label_low: format!(
             "{} failed and {} retried deliveries.",
             format::count(totals.0),
@@ -100,18 +108,32 @@ pub fn success(slices: &[Slice], x: Vec<String>) -> Chart {
     }
 }
 
-fn rates(slices: &[Slice]) -> Vec<f64> {
-    let mut last = 1.0;
-    slices
-        .iter()
-        .map(|s| {
-            let ended = s.succeeded + s.failed;
-            if ended > 0 {
-                last = s.succeeded as f64 / ended as f64;
-            }
-            last
-        })
-        .collect()
+/// Paths of the line through `rates` and of the area below it: one piece for each run of slices in
+/// which something ended.
+fn success_line(rates: &[Option<f64>], floor: f64, slot: f64) -> (String, String) {
+    let (mut line, mut area) = (String::new(), String::new());
+    let mut first = 0;
+    for run in rates.chunk_by(|a, b| a.is_some() == b.is_some()) {
+        let middle = |i: usize| ((first + i) as f64 + 0.5) * slot;
+        let mut points: Vec<(f64, f64)> = run
+            .iter()
+            .enumerate()
+            .filter_map(|(i, rate)| Some((middle(i), (1.0 - (*rate)?) / (1.0 - floor) * 100.0)))
+            .collect();
+        first += run.len();
+        if let [(x, y)] = points[..] {
+            // A line needs two ends, also when it stands alone between gaps.
+            points = vec![(x - slot * 0.4, y), (x + slot * 0.4, y)];
+        }
+        let (Some((start, _)), Some((end, _))) = (points.first(), points.last()) else {
+            continue;
+        };
+        let text: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let text = text.join("L");
+        let _ = write!(line, "M{text}");
+        let _ = write!(area, "M{start:.1},100L{text}L{end:.1},100Z");
+    }
+    (line, area)
 }
 
 fn bar(path: &mut String, x: f64, width: f64, bottom: f64, height: f64) {
@@ -153,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_slice_lowers_the_axis_and_an_empty_one_repeats_the_last() {
+    fn a_bad_slice_lowers_the_axis_and_an_empty_one_leaves_a_gap() {
         let good = Slice {
             succeeded: 100,
             ..Slice::default()
@@ -163,17 +185,21 @@ mod tests {
             failed: 40,
             retried: 10,
         };
-        let chart = success(&[good, bad, Slice::default()], Vec::new());
+        let chart = success(&[good, bad, Slice::default(), good], Vec::new());
         assert_eq!(chart.y.last().map(String::as_str), Some("50"));
-        assert_eq!(chart.line, "160.0,0.0 480.0,80.0 800.0,80.0");
+        assert_eq!(chart.line, "M120.0,0.0L360.0,80.0M744.0,0.0L936.0,0.0");
+        assert_eq!(
+            chart.area,
+            "M120.0,100L120.0,0.0L360.0,80.0L360.0,100ZM744.0,100L744.0,0.0L936.0,0.0L936.0,100Z"
+        );
         assert_eq!(chart.y_low, ["50", "0"]);
         assert_eq!(chart.failed.matches('M').count(), 1);
     }
 
     #[test]
-    fn a_chart_without_anything_is_flat() {
+    fn a_chart_without_anything_has_no_line() {
         let chart = success(&[Slice::default(); 2], Vec::new());
-        assert_eq!(chart.line, "240.0,0.0 720.0,0.0");
+        assert!(chart.line.is_empty() && chart.area.is_empty());
         assert!(chart.failed.is_empty() && chart.retried.is_empty());
     }
 

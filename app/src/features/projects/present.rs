@@ -193,13 +193,16 @@ fn stats(total: Tally) -> Vec<Stat> {
             "Delivered",
             share,
             if rate.is_some() { "%" } else { "" },
-            format!("{} deliveries", format::count(total.delivered)),
+            match total.delivered {
+                1 => "1 delivery".to_owned(),
+                n => format!("{} deliveries", format::count(n)),
+            },
         ),
         stat(
             "Failed",
             format::count(total.failed),
             "",
-            format!("{} attempts tried again", format::count(total.retried)),
+            words::tried_again(total.retried),
         ),
         stat(
             "Unmatched",
