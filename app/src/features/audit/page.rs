@@ -49,12 +49,12 @@ fn audit_table(rows: Vec<AuditRow>) -> AnyView {
             let whole = row.detail.clone();
             vec![
                 Cell::title(view! { <code>{row.action}</code> }),
-                Cell::sub(view! { <span class="nw">{row.actor}</span> }),
-                Cell::labelled("On", row.target),
-                Cell::labelled("Project", or_none(row.project)),
+                Cell::sub(short(row.actor)),
+                Cell::labelled("On", short(row.target)),
+                Cell::labelled("Project", short(row.project)),
                 Cell::labelled(
                     "Change",
-                    view! { <span class="clip" data-short="" title=whole>{or_none(row.detail)}</span> },
+                    view! { <span class="clip" data-mid="" title=whole>{or_none(row.detail)}</span> },
                 ),
                 Cell::wide(or_none(row.ip)),
                 Cell::when(time_plain(row.at)),
@@ -75,4 +75,10 @@ fn audit_table(rows: Vec<AuditRow>) -> AnyView {
         rows,
         sticky: true,
     })
+}
+
+/// A name that may be long, cut to its column; the whole of it on hover.
+fn short(text: String) -> AnyView {
+    let whole = text.clone();
+    view! { <span class="clip" data-short="" title=whole>{or_none(text)}</span> }.into_any()
 }
