@@ -22,7 +22,7 @@ use crate::Services;
 use crate::access::Actor;
 use crate::catalog::Project;
 use crate::delivery::journal::{Journal, Rows};
-use crate::delivery::pipeline::headers_json;
+use crate::delivery::rows::new_event;
 use crate::error::{Error, FieldError, Result};
 use crate::options::Durability;
 
@@ -155,28 +155,11 @@ async fn write_row(
     grace: TimeDelta,
 ) -> Result<()> {
     let facts = &event.facts;
-    let (endpoint_id, owner_id) = match &facts.target {
-        Target::Endpoint(id) => (Some(*id), None),
-        Target::Owner(owner) => (None, Some(ByteString::from(owner.as_str()))),
-        Target::Broadcast => (None, None),
-    };
+    let texts = (ByteString::from(facts.event_type.as_str()), event.payload.clone());
     let mut rows = Rows::default();
     rows.events.push(db::hot::NewEvent {
-        id: facts.id,
-        keep_days: project.keep_days,
-        project_id: project.id,
-        kind: facts.target.kind(),
-        state: EventState::Pending,
         due_at: Some(services.clock.now() + grace),
-        duplicate: false,
-        endpoint_id,
-        source_id: None,
-        event_type: ByteString::from(facts.event_type.as_str()),
-        payload: event.payload.clone(),
-        headers: headers_json(&facts.headers),
-        owner_id,
-        idempotency_key: facts.idempotency_key.as_deref().map(ByteString::from),
-        failure_reason: None,
+        ..new_event(facts, texts, project.keep_days, EventState::Pending, None)
     });
     journal.write(rows).await
 }

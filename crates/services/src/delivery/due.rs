@@ -17,7 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::{self, Outgoing, Rules};
 use super::engine::Engine;
-use super::pipeline::{HOLD, LEASE_SLACK, ended, waiting};
+use super::pipeline::{HOLD, LEASE_SLACK};
+use super::rows::{ended, waiting};
 use crate::Services;
 use crate::catalog::{Endpoint, Project, Subscription};
 use crate::error::{Error, Result};

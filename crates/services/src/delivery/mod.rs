@@ -5,6 +5,7 @@
 //!   attempts are written together.
 //! - [`due`]: what is to be sent later (retries, resends, releases) is leased and attempted.
 //! - [`replay`]: sending again.
+//! - `rows`: an event and a delivery as they are first written.
 //! - [`sweeper`]: what nobody brought back in time is found in PostgreSQL and done.
 //! - [`attempt`]: one attempt: sign, send, judge.
 //! - [`sender`]: the HTTP client with the address guard.
@@ -19,6 +20,7 @@ pub mod journal;
 mod limiter;
 pub mod pipeline;
 pub mod replay;
+pub(crate) mod rows;
 pub mod sender;
 pub mod sweeper;
 

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
-use db::hot::{Counts, EventOutcome, NewDelivery, NewEvent, Standing, WHOLE_PROJECT};
+use db::hot::{Counts, EventOutcome, NewAttempt, NewDelivery, Standing, WHOLE_PROJECT};
 use domain::counts::Metric;
-use domain::event::Target;
 use domain::id::{DeliveryId, EventId, SubscriptionId};
 use domain::lifecycle::KeepDays;
 use domain::retry::RetryPolicy;
@@ -27,6 +26,7 @@ use super::attempt::{self, Attempted, Outgoing, Rules};
 use super::due::LEASE;
 use super::engine::Engine;
 use super::journal::Rows;
+use super::rows::{ended, new_event, under_way, waiting};
 use crate::catalog::{Endpoint, Project, Sample, Subscription};
 use crate::error::Result;
 
@@ -188,49 +188,33 @@ impl Engine {
 
     /// Rows of a delivery whose first attempt ended in time.
     fn outcome_rows(&self, shared: &Shared, planned: &Planned, attempted: Attempted) -> Rows {
-        let accepted_at = shared.facts.id.instant();
-        let verdict = attempt::judge(
-            &attempted,
-            1,
-            accepted_at,
-            &self.rules(&shared.project, &planned.subscription),
-        );
-        if verdict.gave_up {
-            self.give_up(&shared.project, &planned.endpoint, &attempted);
-        }
-        if let Some(latency) = verdict.standing.latency_ms {
-            self.services.meters.latency.record(f64::from(latency) / 1000.0);
-        }
-        let out = shared.outgoing(planned);
-        let mut rows = delivery_rows(shared, planned, verdict.standing);
-        rows.attempts
-            .push(attempt::row(attempted, &out, shared.project.keep_days, 1));
+        let (standing, attempt) = self.conclude(shared, planned, attempted);
+        let mut rows = delivery_rows(shared, planned, standing);
+        rows.attempts.push(attempt);
         rows
     }
 
     /// Writes the outcome of an attempt that outlived the grace, once its delivery's row is there.
     async fn finish_late(&self, shared: &Shared, planned: &Planned, attempted: Attempted) {
         shared.written.cancelled().await;
-        let accepted_at = shared.facts.id.instant();
+        let (standing, attempt) = self.conclude(shared, planned, attempted);
+        let (project, endpoint) = (shared.project.id, planned.endpoint.id);
+        self.settle(project, planned.id, endpoint, 0, standing, Some(attempt))
+            .await;
+    }
+
+    /// Judges a first attempt and makes its row.
+    fn conclude(&self, shared: &Shared, planned: &Planned, attempted: Attempted) -> (Standing, NewAttempt) {
         let rules = self.rules(&shared.project, &planned.subscription);
-        let verdict = attempt::judge(&attempted, 1, accepted_at, &rules);
+        let verdict = attempt::judge(&attempted, 1, shared.facts.id.instant(), &rules);
         if verdict.gave_up {
             self.give_up(&shared.project, &planned.endpoint, &attempted);
         }
         if let Some(latency) = verdict.standing.latency_ms {
             self.services.meters.latency.record(f64::from(latency) / 1000.0);
         }
-        let out = shared.outgoing(planned);
-        let row = attempt::row(attempted, &out, shared.project.keep_days, 1);
-        self.settle(
-            shared.project.id,
-            planned.id,
-            planned.endpoint.id,
-            0,
-            verdict.standing,
-            Some(row),
-        )
-        .await;
+        let row = attempt::row(attempted, &shared.outgoing(planned), shared.project.keep_days, 1);
+        (verdict.standing, row)
     }
 
     pub(super) fn rules<'a>(&self, project: &'a Project, subscription: &'a Subscription) -> Rules<'a> {
@@ -450,49 +434,6 @@ fn count_event(counts: &mut Counts, shared: &Shared, unmatched: bool) {
     }
 }
 
-fn new_event(
-    facts: &Facts,
-    (event_type, payload): (ByteString, ByteString),
-    keep_days: KeepDays,
-    state: EventState,
-    failure_reason: Option<&'static str>,
-) -> NewEvent<ByteString> {
-    let (endpoint_id, owner_id) = match &facts.target {
-        Target::Endpoint(id) => (Some(*id), None),
-        Target::Owner(owner) => (None, Some(ByteString::from(owner.as_str()))),
-        Target::Broadcast => (None, None),
-    };
-    NewEvent {
-        id: facts.id,
-        keep_days,
-        project_id: facts.project,
-        kind: facts.target.kind(),
-        state,
-        due_at: None,
-        duplicate: false,
-        endpoint_id,
-        source_id: None,
-        event_type,
-        payload,
-        headers: headers_json(&facts.headers),
-        owner_id,
-        idempotency_key: facts.idempotency_key.as_deref().map(ByteString::from),
-        failure_reason,
-    }
-}
-
-/// Custom headers as the JSON object that is stored; `None` when there are none.
-pub(crate) fn headers_json(headers: &[(String, String)]) -> Option<String> {
-    if headers.is_empty() {
-        return None;
-    }
-    let object: serde_json::Map<String, serde_json::Value> = headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().into()))
-        .collect();
-    serde_json::to_string(&object).ok()
-}
-
 fn delivery_rows(shared: &Shared, planned: &Planned, standing: Standing) -> Rows {
     let mut rows = Rows::default();
     let (at, project, endpoint) = (shared.facts.id.instant(), shared.project.id, planned.endpoint.id);
@@ -518,42 +459,4 @@ fn due_entries(rows: &Rows) -> Vec<(DateTime<Utc>, DeliveryId)> {
     later
         .filter_map(|row| row.standing.due_at.map(|at| (at, row.id)))
         .collect()
-}
-
-fn standing(state: DeliveryState) -> Standing {
-    Standing {
-        state,
-        due_at: None,
-        ended_at: None,
-        latency_ms: None,
-        attempts: 0,
-        last_status: None,
-        description: None,
-        retry: None,
-    }
-}
-
-/// A delivery that ends without an attempt.
-pub(super) fn ended(state: DeliveryState, reason: &str, now: DateTime<Utc>) -> Standing {
-    Standing {
-        ended_at: Some(now),
-        description: Some(reason.to_owned()),
-        ..standing(state)
-    }
-}
-
-/// A delivery that waits without an attempt.
-pub(super) fn waiting(due: DateTime<Utc>, reason: &str) -> Standing {
-    Standing {
-        due_at: Some(due),
-        description: Some(reason.to_owned()),
-        ..standing(DeliveryState::Scheduled)
-    }
-}
-
-fn under_way(lease: DateTime<Utc>) -> Standing {
-    Standing {
-        due_at: Some(lease),
-        ..standing(DeliveryState::Processing)
-    }
 }

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::due::stored_headers;
 use super::journal::Rows;
-use super::pipeline::{delivery_id, waiting};
+use super::pipeline::delivery_id;
+use super::rows::waiting;
 use crate::Services;
 use crate::catalog::Sample;
 use crate::error::{Error, Result};
