@@ -110,12 +110,16 @@ ids! {
     DeliveryId,
     /// Of an endpoint.
     EndpointId,
+    /// Of an erasure.
+    ErasureId,
     /// Of an event; stamped with `accepted_at`.
     EventId,
     /// Of an event type.
     EventTypeId,
     /// Of a subscription's filter.
     FilterId,
+    /// Of a legal hold.
+    HoldId,
     /// Of an organisation.
     OrganisationId,
     /// Of a project.
@@ -126,6 +130,8 @@ ids! {
     SecretId,
     /// Of a source.
     SourceId,
+    /// Of a version of a storage policy.
+    StoragePolicyId,
     /// Of a subscription.
     SubscriptionId,
     /// Of a user.

@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod counts;
 pub mod duration;
+pub mod erasure;
 pub mod event;
 pub mod filter;
 pub mod id;
@@ -16,6 +17,9 @@ pub mod page;
 pub mod project;
 pub mod retry;
 pub mod role;
+pub mod run;
+pub mod segment;
 pub mod signature;
 pub mod ssrf;
 pub mod state;
+pub mod storage;

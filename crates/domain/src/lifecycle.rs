@@ -30,6 +30,42 @@ impl std::fmt::Display for KeepDays {
     }
 }
 
+/// What of a project's day is backed up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The events.
+    Events,
+    /// Their deliveries and attempts: once nothing of the day is live any more.
+    Deliveries,
+}
+
+impl Part {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Deliveries];
+
+    /// The name in storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Deliveries => "deliveries",
+        }
+    }
+
+    /// The part called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.as_str() == name)
+    }
+}
+
+/// When rows of `day` and `class` have been kept for as long as promised; `None`: never.
+///
+/// The days count from the end of the UTC day on which the event was accepted.
+pub fn expires_at(day: NaiveDate, class: KeepDays) -> Option<DateTime<Utc>> {
+    let days = u64::try_from(class.0).ok().filter(|days| *days > 0)?;
+    day.checked_add_days(Days::new(days + 1)).map(start_of)
+}
+
 /// Midnight at which `day` starts.
 pub fn start_of(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
@@ -67,6 +103,14 @@ pub fn parse_leaf_name(name: &str) -> Option<(&'static str, NaiveDate, KeepDays)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_period_counts_from_the_end_of_the_day() {
+        let day = NaiveDate::from_ymd_opt(2026, 10, 21).expect("valid");
+        let end = expires_at(day, KeepDays(30)).expect("ends");
+        assert_eq!(end.to_rfc3339(), "2026-11-21T00:00:00+00:00");
+        assert_eq!(expires_at(day, KeepDays::FOR_EVER), None);
+    }
 
     #[test]
     fn leaf_names_read_back() {

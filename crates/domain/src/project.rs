@@ -76,6 +76,9 @@ pub struct ProjectConfig {
     pub meta_event: MetaEventConfig,
     /// When an endpoint that keeps failing is left alone. Without effect until there is a breaker.
     pub circuit_breaker: CircuitBreakerConfig,
+    /// Where payloads say whom they are about, as a JSON pointer such as `/customer/id`; empty means
+    /// nowhere. Erasures by subject look there.
+    pub subject_pointer: String,
 }
 
 impl Default for ProjectConfig {
@@ -96,6 +99,7 @@ impl Default for ProjectConfig {
             allow_unmatched_dynamic_urls: false,
             meta_event: MetaEventConfig::default(),
             circuit_breaker: CircuitBreakerConfig::default(),
+            subject_pointer: String::new(),
         }
     }
 }

@@ -100,6 +100,28 @@ impl DeliveryState {
 }
 
 states! {
+    /// Where a segment of the archive stands. Only committed and rewriting ones are read.
+    SegmentState {
+        /// The intent was written; the object may or may not exist.
+        Planned = 0, "planned", ("active", "running", "Planned");
+        /// The object lies in the store and was not read back yet.
+        Uploaded = 1, "uploaded", ("active", "running", "Uploaded");
+        /// Read back and found whole: it counts.
+        Committed = 2, "committed", ("success", "shield", "Verified");
+        /// It counts, and its object is being replaced by one without erased values.
+        Rewriting = 3, "rewriting", ("active", "running", "Rewriting");
+        /// Its writer gave up; its object goes with the next sweep.
+        Abandoned = 4, "abandoned", ("dropped", "dropped", "Abandoned");
+        /// A later segment holds its rows; its object goes with the next sweep.
+        Replaced = 5, "replaced", ("dropped", "dropped", "Replaced");
+        /// Its object was removed.
+        Deleted = 6, "deleted", ("dropped", "dropped", "Deleted");
+        /// Its object is damaged or unknown: a person has to look.
+        Quarantined = 7, "quarantined", ("failure", "failure", "Quarantined");
+    }
+}
+
+states! {
     /// Whether an endpoint takes deliveries.
     EndpointState {
         /// Takes deliveries.

@@ -39,7 +39,7 @@ pub struct Gateway {
     pub project: ProjectId,
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    _database: TestDb,
+    database: TestDb,
 }
 
 /// What differs from the usual gateway.
@@ -106,7 +106,7 @@ impl Gateway {
             project,
             stop: CancellationToken::new(),
             tasks: JoinSet::new(),
-            _database: database,
+            database,
         };
         if setup.workers {
             gateway.start_workers();
@@ -137,6 +137,11 @@ impl Gateway {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.engine.drain(Duration::from_secs(5)).await;
+    }
+
+    /// Address of its database.
+    pub fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     /// Who acts in tests.

@@ -4,11 +4,13 @@
 
 pub mod database;
 pub mod gateway;
+pub mod object_store;
 pub mod receiver;
 mod stores;
 
 pub use database::{TestDb, database};
 pub use gateway::{Gateway, Setup};
+pub use object_store::TestS3;
 pub use receiver::{Received, Receiver, Reply};
 pub use stores::redis_url;
 

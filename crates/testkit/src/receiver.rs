@@ -78,18 +78,27 @@ impl Receiver {
     /// # Panics
     /// When no port is free.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(any).await.expect("a free port")
+    }
+
+    /// A receiver at an address of one's choice that answers 200; `None` when somebody else is there.
+    ///
+    /// # Panics
+    /// When the socket does not know its address.
+    pub async fn start_at(address: SocketAddr) -> Option<Self> {
+        let listener = TcpListener::bind(address).await.ok()?;
         let address = listener.local_addr().expect("an address");
         let inner = Arc::new(Inner::default());
         let router = Router::new().fallback(receive).with_state(Arc::clone(&inner));
         let serving = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Self {
+        Some(Self {
             address,
             inner,
             serving,
-        }
+        })
     }
 
     /// Its address with a path.
