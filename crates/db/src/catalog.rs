@@ -185,14 +185,18 @@ pub async fn load(db: &Db, projects: Option<&[ProjectId]>) -> Result<Rows, DbErr
     })
 }
 
-/// Version of every live project: what has to be read again is found without reading it.
+/// Version of every live project, or of those of `projects`: what has to be read again is found
+/// without reading it.
 ///
 /// # Errors
 /// As every statement.
-pub async fn versions(db: &Db) -> Result<Vec<(ProjectId, i64)>, DbError> {
-    let rows = sqlx::query("SELECT id, catalog_version FROM projects WHERE deleted_at IS NULL")
-        .fetch_all(db.pool())
-        .await?;
+pub async fn versions(db: &Db, projects: Option<&[ProjectId]>) -> Result<Vec<(ProjectId, i64)>, DbError> {
+    let rows = sqlx::query(
+        "SELECT id, catalog_version FROM projects WHERE deleted_at IS NULL AND ($1::uuid[] IS NULL OR id = ANY($1))",
+    )
+    .bind(projects.map(|ids| ids.iter().map(|id| id.0).collect::<Vec<_>>()))
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows
         .iter()
         .map(|r| Ok((ProjectId(r.try_get(0)?), r.try_get(1)?)))

@@ -1,6 +1,6 @@
 //! Whole databases: made from a template and dropped again, for tests.
 
-use sea_orm::sqlx;
+use sea_orm::sqlx::{self, Row as _};
 
 use crate::{Db, DbError};
 
@@ -50,6 +50,18 @@ pub async fn names(db: &Db, prefix: &str) -> Result<Vec<String>, DbError> {
             .fetch_all(db.pool())
             .await?,
     )
+}
+
+/// Runs SQL of a test's own, several statements in one transaction. Returns the first column, which
+/// must be text, of every row.
+///
+/// # Errors
+/// As every statement.
+pub async fn answers(db: &Db, sql: &str) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .fetch_all(db.pool())
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 async fn run(db: &Db, sql: String) -> Result<(), DbError> {

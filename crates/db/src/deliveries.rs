@@ -11,6 +11,7 @@ use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{self, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
+use crate::collision::again;
 use crate::page::Window;
 use crate::{Db, DbError};
 
@@ -128,16 +129,20 @@ pub async fn lease(
          SELECT {COLUMNS}, e.payload, e.headers, e.idempotency_key FROM d \
          LEFT JOIN events e ON e.id = d.event_id AND e.accepted_at = d.accepted_at AND e.accepted_at BETWEEN $5 AND $6"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-        .bind(ids.iter().map(|id| id.instant()).collect::<Vec<_>>())
-        .bind(now)
-        .bind(until)
-        .bind(first.instant())
-        .bind(last.instant())
-        .fetch_all(db.pool())
-        .await?;
-    leased(&rows)
+    let sql = sql.as_str();
+    let rows = again(move || async move {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(ids.iter().map(|id| id.instant()).collect::<Vec<_>>())
+            .bind(now)
+            .bind(until)
+            .bind(first.instant())
+            .bind(last.instant())
+            .fetch_all(db.pool())
+            .await?;
+        Ok(rows)
+    });
+    leased(&rows.await?)
 }
 
 /// Lets the lease on a delivery last until `until`; `false` when it has ended meanwhile.
@@ -150,37 +155,55 @@ pub async fn extend_lease(
     lease: Option<DateTime<Utc>>,
     until: DateTime<Utc>,
 ) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "UPDATE event_deliveries SET due_at = $4 WHERE id = $1 AND accepted_at = $2 AND due_at = $3 AND state = 1",
-    )
-    .bind(id.0)
-    .bind(id.instant())
-    .bind(lease)
-    .bind(until)
-    .execute(db.pool())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    again(move || async move {
+        let done = sqlx::query(
+            "UPDATE event_deliveries SET due_at = $4 \
+             WHERE id = $1 AND accepted_at = $2 AND due_at = $3 AND state = 1",
+        )
+        .bind(id.0)
+        .bind(id.instant())
+        .bind(lease)
+        .bind(until)
+        .execute(db.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    })
+    .await
 }
 
-/// Ends this process's leases on deliveries, so that somebody else may take them at once.
+/// Ends leases on deliveries before their time, so that somebody else may take these at once. Each
+/// is named with the end of its lease; one that has ended, or is somebody else's by now, is left
+/// alone.
 ///
 /// # Errors
 /// As every statement.
-pub async fn hand_back(db: &Db, ids: &[DeliveryId], now: DateTime<Utc>) -> Result<(), DbError> {
-    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+pub async fn hand_back(
+    db: &Db,
+    leases: &[(DeliveryId, DateTime<Utc>)],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let ids = || leases.iter().map(|(id, _)| id);
+    let (Some(first), Some(last)) = (ids().min(), ids().max()) else {
         return Ok(());
     };
-    sqlx::query(
-        "UPDATE event_deliveries SET due_at = $2 \
-         WHERE id = ANY($1) AND accepted_at BETWEEN $3 AND $4 AND state = 1",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .bind(now)
-    .bind(first.instant())
-    .bind(last.instant())
-    .execute(db.pool())
-    .await?;
-    Ok(())
+    again(move || async move {
+        sqlx::query(
+            "UPDATE event_deliveries d SET due_at = $4 \
+             FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS n(id, accepted_at, lease) \
+             WHERE d.id = n.id AND d.accepted_at = n.accepted_at AND d.accepted_at BETWEEN $5 AND $6 \
+             AND d.due_at = n.lease AND d.state = 1",
+        )
+        .bind(ids().map(|id| id.0).collect::<Vec<_>>())
+        .bind(ids().map(|id| id.instant()).collect::<Vec<_>>())
+        .bind(leases.iter().map(|(_, lease)| *lease).collect::<Vec<_>>())
+        .bind(now)
+        .bind(first.instant())
+        .bind(last.instant())
+        .execute(db.pool())
+        .await?;
+        Ok(())
+    })
+    .await
 }
 
 /// Up to `limit` deliveries that are due before `before`, whatever their state, longest overdue
@@ -323,13 +346,27 @@ impl DeliveryFilter {
 /// A page of a project's deliveries by id.
 ///
 /// # Errors
-/// [`DbError::Timeout`] after 5 s.
+/// As [`page_rows`].
 pub async fn list(
     db: &Db,
     project: ProjectId,
     filter: &DeliveryFilter,
     request: PageRequest,
 ) -> Result<Page<Delivery>, DbError> {
+    let rows = page_rows(db, project, filter, request).await?;
+    Ok(Page::cut(request, rows, request.cursor.is_some(), |row| row.id.0))
+}
+
+/// The rows of a page, and one more that tells whether another page follows.
+///
+/// # Errors
+/// [`DbError::Timeout`] after 5 s.
+pub async fn page_rows(
+    db: &Db,
+    project: ProjectId,
+    filter: &DeliveryFilter,
+    request: PageRequest,
+) -> Result<Vec<Delivery>, DbError> {
     let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS} FROM event_deliveries d"));
     filter.apply(&mut sql, project);
     Window::of(request).apply(&mut sql, "d");
@@ -339,12 +376,7 @@ pub async fn list(
         .await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    Ok(Page::cut(
-        request,
-        from_rows(&rows)?,
-        request.cursor.is_some(),
-        |row| row.id.0,
-    ))
+    from_rows(&rows)
 }
 
 /// How many deliveries match, counted up to `limit`.
@@ -397,20 +429,23 @@ pub async fn reschedule(
     let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
         return Ok(Vec::new());
     };
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "UPDATE event_deliveries d SET state = 0, due_at = $4, ended_at = NULL, description = NULL \
-         WHERE d.id = ANY($1) AND d.accepted_at BETWEEN $5 AND $6 AND d.project_id = $2 AND d.state = ANY($3) \
-         RETURNING d.id",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .bind(project.0)
-    .bind(states.iter().map(|s| s.code()).collect::<Vec<_>>())
-    .bind(due_at)
-    .bind(first.instant())
-    .bind(last.instant())
-    .fetch_all(db.pool())
-    .await?;
-    Ok(ids.into_iter().map(DeliveryId).collect())
+    again(move || async move {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "UPDATE event_deliveries d SET state = 0, due_at = $4, ended_at = NULL, description = NULL \
+             WHERE d.id = ANY($1) AND d.accepted_at BETWEEN $5 AND $6 AND d.project_id = $2 \
+             AND d.state = ANY($3) RETURNING d.id",
+        )
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(project.0)
+        .bind(states.iter().map(|s| s.code()).collect::<Vec<_>>())
+        .bind(due_at)
+        .bind(first.instant())
+        .bind(last.instant())
+        .fetch_all(db.pool())
+        .await?;
+        Ok(ids.into_iter().map(DeliveryId).collect())
+    })
+    .await
 }
 
 /// Brings forward up to `limit` deliveries of an endpoint that wait for it, to `due_at`.
@@ -424,18 +459,21 @@ pub async fn release_endpoint(
     due_at: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<DeliveryId>, DbError> {
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "WITH held AS (SELECT id, accepted_at FROM event_deliveries \
-                       WHERE due_at > $3 AND state = 0 AND project_id = $1 AND endpoint_id = $2 \
-                       ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
-         UPDATE event_deliveries d SET due_at = $3 FROM held \
-         WHERE d.id = held.id AND d.accepted_at = held.accepted_at RETURNING d.id",
-    )
-    .bind(project.0)
-    .bind(endpoint.0)
-    .bind(due_at)
-    .bind(limit)
-    .fetch_all(db.pool())
-    .await?;
-    Ok(ids.into_iter().map(DeliveryId).collect())
+    again(move || async move {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "WITH held AS (SELECT id, accepted_at FROM event_deliveries \
+                           WHERE due_at > $3 AND state = 0 AND project_id = $1 AND endpoint_id = $2 \
+                           ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
+             UPDATE event_deliveries d SET due_at = $3 FROM held \
+             WHERE d.id = held.id AND d.accepted_at = held.accepted_at RETURNING d.id",
+        )
+        .bind(project.0)
+        .bind(endpoint.0)
+        .bind(due_at)
+        .bind(limit)
+        .fetch_all(db.pool())
+        .await?;
+        Ok(ids.into_iter().map(DeliveryId).collect())
+    })
+    .await
 }

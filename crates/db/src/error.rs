@@ -17,6 +17,10 @@ pub enum DbError {
     /// A row's day exists, but has no leaf for the row's keep class.
     #[error("no leaf for the row")]
     NoLeaf,
+    /// A row, or its place, moved to another partition while the statement ran, or two statements
+    /// waited for each other. Nothing was written, and the same call works at once.
+    #[error("the row moved meanwhile")]
+    Moved,
     /// The statement ran into its time limit.
     #[error("the statement took too long")]
     Timeout,
@@ -28,7 +32,7 @@ pub enum DbError {
 impl DbError {
     /// Whether the same call may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Timeout)
+        matches!(self, Self::Unavailable(_) | Self::Moved | Self::Timeout)
     }
 }
 
@@ -49,12 +53,18 @@ impl From<sqlx::Error> for DbError {
                 Some("23514") if e.constraint().is_none() && e.message().contains("no partition") => {
                     Self::NoLeaf
                 }
-                // Connection trouble, resources, shutdown and start-up, serialization, lock timeouts.
+                // What waited for the default leaf while a day was attached beside it.
+                Some("23514") if e.constraint().is_none() && e.message().contains("partition constraint") => {
+                    Self::Moved
+                }
+                // At the isolation in use only said of rows that went to another partition; and deadlocks.
+                Some("40001" | "40P01") => Self::Moved,
+                // Connection trouble, resources, shutdown and start-up, lock timeouts.
                 Some(code)
                     if code.starts_with("08")
                         || code.starts_with("53")
                         || code.starts_with("57P")
-                        || matches!(code, "40001" | "40P01" | "55P03" | "25006") =>
+                        || matches!(code, "55P03" | "25006") =>
                 {
                     Self::Unavailable(Box::new(error))
                 }

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use domain::event::EventKind;
 use domain::id::{EndpointId, EventId, ProjectId, SourceId, first_of_millisecond};
 use domain::lifecycle::KeepDays;
-use domain::page::{Page, PageRequest};
+use domain::page::PageRequest;
 use domain::state::EventState;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{self, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
+use crate::collision::again;
 use crate::page::Window;
 use crate::{Db, DbError};
 
@@ -108,15 +109,19 @@ pub async fn claim(
         "UPDATE events e SET due_at = $2, state = 1 \
          WHERE e.id = ANY($3) AND e.accepted_at BETWEEN $4 AND $5 AND e.due_at < $1 RETURNING {COLUMNS}, e.payload"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(before)
-        .bind(until)
-        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-        .bind(first.instant())
-        .bind(last.instant())
-        .fetch_all(db.pool())
-        .await?;
-    from_rows(&rows)
+    let sql = sql.as_str();
+    let rows = again(move || async move {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before)
+            .bind(until)
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(first.instant())
+            .bind(last.instant())
+            .fetch_all(db.pool())
+            .await?;
+        Ok(rows)
+    });
+    from_rows(&rows.await?)
 }
 
 /// Takes an event that waits to be matched and that nobody has taken yet, until `until`; `false`
@@ -125,17 +130,20 @@ pub async fn claim(
 /// # Errors
 /// As every statement.
 pub async fn take(db: &Db, id: EventId, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, DbError> {
-    let done = sqlx::query(
-        "UPDATE events SET due_at = $4, state = 1 \
-         WHERE id = $1 AND accepted_at = $2 AND (state = 0 OR (state = 1 AND due_at < $3))",
-    )
-    .bind(id.0)
-    .bind(id.instant())
-    .bind(now)
-    .bind(until)
-    .execute(db.pool())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    again(move || async move {
+        let done = sqlx::query(
+            "UPDATE events SET due_at = $4, state = 1 \
+             WHERE id = $1 AND accepted_at = $2 AND (state = 0 OR (state = 1 AND due_at < $3))",
+        )
+        .bind(id.0)
+        .bind(id.instant())
+        .bind(now)
+        .bind(until)
+        .execute(db.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    })
+    .await
 }
 
 /// Up to `limit` events that wait to be matched and are due before `before`, longest overdue first.
@@ -235,17 +243,18 @@ impl EventFilter {
     }
 }
 
-/// A page of a project's events by id. With `payload` false the payloads stay empty.
+/// The rows of a page of a project's events by id, and one more that tells whether another page
+/// follows; see [`domain::page::Page::cut`]. With `payload` false the payloads stay empty.
 ///
 /// # Errors
 /// [`DbError::Timeout`] after 5 s.
-pub async fn list(
+pub async fn page_rows(
     db: &Db,
     project: ProjectId,
     filter: &EventFilter,
     request: PageRequest,
     payload: bool,
-) -> Result<Page<Event>, DbError> {
+) -> Result<Vec<Event>, DbError> {
     let payload = if payload { "e.payload" } else { "'' AS payload" };
     let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS}, {payload} FROM events e"));
     filter.apply(&mut sql, project);
@@ -256,12 +265,7 @@ pub async fn list(
         .await?;
     let rows = sql.build().fetch_all(&mut *txn).await?;
     txn.commit().await?;
-    Ok(Page::cut(
-        request,
-        from_rows(&rows)?,
-        request.cursor.is_some(),
-        |row| row.id.0,
-    ))
+    from_rows(&rows)
 }
 
 /// How many events match, counted up to `limit`.
@@ -281,20 +285,20 @@ pub async fn count(db: &Db, project: ProjectId, filter: &EventFilter, limit: i64
     Ok(n)
 }
 
-/// Ids of matching events behind `after`, oldest first: one step of a background run.
+/// Matching events behind `after`, oldest first and without their payloads: one step of a background
+/// run.
 ///
 /// # Errors
 /// As every statement.
-pub async fn ids_after(
+pub async fn rows_after(
     db: &Db,
     project: ProjectId,
     filter: &EventFilter,
     after: Option<Uuid>,
     limit: usize,
-) -> Result<Vec<EventId>, DbError> {
-    let mut sql = QueryBuilder::new("SELECT e.id FROM events e");
+) -> Result<Vec<Event>, DbError> {
+    let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS}, '' AS payload FROM events e"));
     filter.apply(&mut sql, project);
     Window::behind(after, limit).apply(&mut sql, "e");
-    let ids: Vec<Uuid> = sql.build_query_scalar().fetch_all(db.pool()).await?;
-    Ok(ids.into_iter().map(EventId).collect())
+    from_rows(&sql.build().fetch_all(db.pool()).await?)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::id::{EventId, ProjectId};
+use domain::lifecycle::start_of;
 use sea_orm::sqlx;
 
 use crate::{Db, DbError};
@@ -65,17 +66,19 @@ pub async fn find(db: &Db, project: ProjectId, key: &str) -> Result<Option<Event
     Ok(id.map(EventId))
 }
 
-/// Forgets up to `limit` keys of a project whose events were accepted before `before`; returns how many.
+/// Forgets up to `limit` keys whose events have left by `now`; returns how many. A key lives as long
+/// as its project keeps events: to the end of the event's day and the project's keep days after it;
+/// for ever where these are 0.
 ///
 /// # Errors
 /// As every statement.
-pub async fn forget(db: &Db, project: ProjectId, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+pub async fn forget(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
     let done = sqlx::query(
         "DELETE FROM idempotency_keys WHERE (project_id, key) IN \
-         (SELECT project_id, key FROM idempotency_keys WHERE project_id = $1 AND accepted_at < $2 LIMIT $3)",
+         (SELECT k.project_id, k.key FROM projects p JOIN idempotency_keys k ON k.project_id = p.id \
+          WHERE p.keep_days > 0 AND k.accepted_at < $1 - make_interval(days => p.keep_days) LIMIT $2)",
     )
-    .bind(project.0)
-    .bind(before)
+    .bind(start_of(now.date_naive()))
     .bind(limit)
     .execute(db.pool())
     .await?;

@@ -4,22 +4,26 @@
 //! the counters go to PostgreSQL together: one round trip, one commit. Only the parts that have
 //! rows are put into the statement, so there are few distinct texts and each is prepared once per
 //! connection.
+//!
+//! Counters follow from the rows that the statement really wrote, so writing a group again adds
+//! nothing to them.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use domain::counts::Metric;
+use chrono::{DateTime, Utc};
 use domain::event::EventKind;
 use domain::id::{AttemptId, DeliveryId, EndpointId, EventId, ProjectId, SourceId, SubscriptionId};
 use domain::lifecycle::KeepDays;
 use domain::state::{DeliveryState, EventState};
 use uuid::Uuid;
 
+use crate::collision::again;
 use crate::{Db, DbError};
 
+mod parts;
 mod statement;
+mod tally;
 
-use statement::{Array, Statement};
+use statement::Statement;
+use tally::Tally;
 
 /// A new row of `events`.
 #[derive(Clone, Debug)]
@@ -61,6 +65,10 @@ pub struct NewEvent<T> {
 pub struct EventOutcome {
     /// The event.
     pub id: EventId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Bytes of its payload.
+    pub payload_bytes: usize,
     /// A final state.
     pub state: EventState,
     /// Known already by its idempotency key.
@@ -116,8 +124,14 @@ pub struct NewDelivery<T> {
 pub struct DeliveryOutcome {
     /// The delivery.
     pub id: DeliveryId,
-    /// Attempts that the row counted when the lease was taken. The outcome is dropped when the row
-    /// counts differently: somebody else took over.
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Where it goes.
+    pub endpoint_id: EndpointId,
+    /// End of the lease under which it was attempted. The outcome is dropped when the row names
+    /// another one, or none: somebody else took over.
+    pub lease: Option<DateTime<Utc>>,
+    /// Attempts that the row counted when the lease was taken; must still be so, too.
     pub attempts_before: i16,
     /// Where it stands now.
     pub standing: Standing,
@@ -156,32 +170,8 @@ pub struct NewAttempt {
     pub error: Option<String>,
 }
 
-/// Counter increments of one group.
-#[derive(Clone, Debug, Default)]
-pub struct Counts(HashMap<(DateTime<Utc>, ProjectId, EndpointId, Metric), i64>);
-
 /// The endpoint of counters that belong to a whole project.
 pub const WHOLE_PROJECT: EndpointId = EndpointId(Uuid::nil());
-
-impl Counts {
-    /// Adds `n` to a counter in the hour of `at`.
-    pub fn add(
-        &mut self,
-        at: DateTime<Utc>,
-        project: ProjectId,
-        endpoint: EndpointId,
-        metric: Metric,
-        n: i64,
-    ) {
-        let hour = at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at);
-        *self.0.entry((hour, project, endpoint, metric)).or_default() += n;
-    }
-
-    /// Whether nothing was counted.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// Everything that one statement writes.
 #[derive(Clone, Debug, Default)]
@@ -196,19 +186,24 @@ pub struct Group<T> {
     pub delivery_outcomes: Vec<DeliveryOutcome>,
     /// Attempts made.
     pub attempts: Vec<NewAttempt>,
-    /// Counter increments.
-    pub counts: Counts,
+    /// Some of the new rows may be stored already, perhaps in another class: see
+    /// [`Existing::Keep`].
+    pub repeats: bool,
 }
 
 impl<T> Group<T> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-            && self.event_outcomes.is_empty()
-            && self.deliveries.is_empty()
-            && self.delivery_outcomes.is_empty()
-            && self.attempts.is_empty()
-            && self.counts.is_empty()
+        self.rows() == 0
+    }
+
+    /// How many rows it writes, counters aside.
+    pub fn rows(&self) -> usize {
+        self.events.len()
+            + self.event_outcomes.len()
+            + self.deliveries.len()
+            + self.delivery_outcomes.len()
+            + self.attempts.len()
     }
 
     /// Takes over the rows of `other`.
@@ -218,22 +213,39 @@ impl<T> Group<T> {
         self.deliveries.append(&mut other.deliveries);
         self.delivery_outcomes.append(&mut other.delivery_outcomes);
         self.attempts.append(&mut other.attempts);
-        for (key, n) in other.counts.0 {
-            *self.counts.0.entry(key).or_default() += n;
-        }
+        self.repeats |= other.repeats;
+    }
+}
+
+impl<T: AsRef<str>> Group<T> {
+    /// About how many bytes of text the rows carry.
+    pub fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let events = self
+            .events
+            .iter()
+            .map(|r| r.payload.as_ref().len() + text(&r.headers));
+        let attempts = self.attempts.iter().map(|r| {
+            let body = r.response_body.as_ref().map_or(0, Vec::len);
+            r.url.len() + r.request_headers.len() + text(&r.response_headers) + body + text(&r.error)
+        });
+        events.sum::<usize>() + attempts.sum::<usize>()
     }
 }
 
 /// What to do with a row that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Fail the whole group with [`DbError::Duplicate`]. The normal case, and the cheaper plan.
+    /// Fail the whole group with [`DbError::Duplicate`]. The normal case, and the cheaper plan. It
+    /// sees rows of the same keep class only.
     Refuse,
-    /// Keep the stored row: the group repeats work whose first commit may have happened.
+    /// Keep the stored row, of whatever class: the group repeats work whose first commit may have
+    /// happened.
     Keep,
 }
 
-/// Writes a group in one statement and one commit.
+/// Writes a group in one statement and one commit. Safe to repeat with [`Existing::Keep`]: rows
+/// that are stored stay as they are, and nothing is counted twice.
 ///
 /// `shard` names the writer, so that two writers never wait for each other's counter rows.
 ///
@@ -248,194 +260,16 @@ pub async fn write<T: AsRef<str>>(
     if group.is_empty() {
         return Ok(());
     }
-    let mut statement = Statement::default();
-    let existing = match existing {
-        Existing::Refuse => "",
-        Existing::Keep => "ON CONFLICT DO NOTHING",
-    };
-    event_parts(&mut statement, group, existing);
-    delivery_parts(&mut statement, group, existing);
-    attempt_part(&mut statement, &group.attempts, existing);
-    count_part(&mut statement, &group.counts, shard);
-    statement.execute(db.pool()).await
-}
-
-/// The column of one value of every row.
-fn col<'a, R, V>(rows: &'a [R], value: impl FnMut(&'a R) -> V) -> Vec<V> {
-    rows.iter().map(value).collect()
-}
-
-fn event_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a Group<T>, existing: &str) {
-    let rows = &group.events;
-    if !rows.is_empty() {
-        let columns = vec![
-            ("accepted_at", Array::Time(col(rows, |r| r.id.instant()))),
-            ("due_at", Array::OptTime(col(rows, |r| r.due_at))),
-            ("keep_days", Array::I16(col(rows, |r| r.keep_days.0))),
-            ("state", Array::I16(col(rows, |r| r.state.code()))),
-            ("kind", Array::I16(col(rows, |r| r.kind.code()))),
-            ("duplicate", Array::Bool(col(rows, |r| r.duplicate))),
-            ("id", Array::Uuid(col(rows, |r| r.id.0))),
-            ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
-            (
-                "endpoint_id",
-                Array::OptUuid(col(rows, |r| r.endpoint_id.map(|id| id.0))),
-            ),
-            (
-                "source_id",
-                Array::OptUuid(col(rows, |r| r.source_id.map(|id| id.0))),
-            ),
-            ("event_type", Array::Text(col(rows, |r| r.event_type.as_ref()))),
-            ("payload", Array::Text(col(rows, |r| r.payload.as_ref()))),
-            ("headers", Array::OptText(col(rows, |r| r.headers.as_deref()))),
-            (
-                "owner_id",
-                Array::OptText(col(rows, |r| r.owner_id.as_ref().map(AsRef::as_ref))),
-            ),
-            (
-                "idempotency_key",
-                Array::OptText(col(rows, |r| r.idempotency_key.as_ref().map(AsRef::as_ref))),
-            ),
-            ("failure_reason", Array::OptText(col(rows, |r| r.failure_reason))),
-        ];
-        statement.insert("events", columns, existing);
-    }
-    let rows = &group.event_outcomes;
-    if !rows.is_empty() {
-        let columns = vec![
-            ("id", Array::Uuid(col(rows, |r| r.id.0))),
-            ("accepted_at", Array::Time(col(rows, |r| r.id.instant()))),
-            ("state", Array::I16(col(rows, |r| r.state.code()))),
-            ("duplicate", Array::Bool(col(rows, |r| r.duplicate))),
-            ("failure_reason", Array::OptText(col(rows, |r| r.failure_reason))),
-        ];
-        let set =
-            "state = n.state, duplicate = n.duplicate, failure_reason = n.failure_reason, due_at = NULL";
-        statement.update(
-            "events",
-            columns,
-            set,
-            "t.due_at IS NOT NULL",
-            rows.iter().map(|r| r.id.instant()),
-        );
-    }
-}
-
-fn delivery_parts<'a, T: AsRef<str>>(statement: &mut Statement<'a>, group: &'a Group<T>, existing: &str) {
-    let rows = &group.deliveries;
-    if !rows.is_empty() {
-        let mut columns = vec![
-            ("accepted_at", Array::Time(col(rows, |r| r.id.instant()))),
-            ("keep_days", Array::I16(col(rows, |r| r.keep_days.0))),
-            ("id", Array::Uuid(col(rows, |r| r.id.0))),
-            ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
-            ("event_id", Array::Uuid(col(rows, |r| r.event_id.0))),
-            ("endpoint_id", Array::Uuid(col(rows, |r| r.endpoint_id.0))),
-            (
-                "subscription_id",
-                Array::OptUuid(col(rows, |r| r.subscription_id.map(|id| id.0))),
-            ),
-            ("event_type", Array::Text(col(rows, |r| r.event_type.as_ref()))),
-        ];
-        columns.extend(standing_columns(rows, |r| &r.standing));
-        statement.insert("event_deliveries", columns, existing);
-    }
-    let rows = &group.delivery_outcomes;
-    if !rows.is_empty() {
-        let mut columns = vec![
-            ("id", Array::Uuid(col(rows, |r| r.id.0))),
-            ("accepted_at", Array::Time(col(rows, |r| r.id.instant()))),
-            ("attempts_before", Array::I16(col(rows, |r| r.attempts_before))),
-        ];
-        columns.extend(standing_columns(rows, |r| &r.standing));
-        let set = "state = n.state, due_at = n.due_at, ended_at = n.ended_at, latency_ms = n.latency_ms, \
-                   attempts = n.attempts, last_status = n.last_status, description = n.description, \
-                   retry = coalesce(n.retry, t.retry)";
-        let fence = "t.attempts = n.attempts_before AND t.due_at IS NOT NULL";
-        statement.update(
-            "event_deliveries",
-            columns,
-            set,
-            fence,
-            rows.iter().map(|r| r.id.instant()),
-        );
-    }
-}
-
-fn standing_columns<'a, R>(rows: &'a [R], of: fn(&'a R) -> &'a Standing) -> [(&'static str, Array<'a>); 8] {
-    [
-        ("due_at", Array::OptTime(col(rows, |r| of(r).due_at))),
-        ("ended_at", Array::OptTime(col(rows, |r| of(r).ended_at))),
-        ("latency_ms", Array::OptI32(col(rows, |r| of(r).latency_ms))),
-        ("state", Array::I16(col(rows, |r| of(r).state.code()))),
-        ("attempts", Array::I16(col(rows, |r| of(r).attempts))),
-        ("last_status", Array::OptI16(col(rows, |r| of(r).last_status))),
-        (
-            "description",
-            Array::OptText(col(rows, |r| of(r).description.as_deref())),
-        ),
-        ("retry", Array::OptText(col(rows, |r| of(r).retry.as_deref()))),
-    ]
-}
-
-fn attempt_part<'a>(statement: &mut Statement<'a>, rows: &'a [NewAttempt], existing: &str) {
-    if rows.is_empty() {
-        return;
-    }
-    let columns = vec![
-        ("accepted_at", Array::Time(col(rows, |r| r.id.instant()))),
-        ("requested_at", Array::Time(col(rows, |r| r.requested_at))),
-        ("duration_us", Array::I32(col(rows, |r| r.duration_us))),
-        ("keep_days", Array::I16(col(rows, |r| r.keep_days.0))),
-        ("number", Array::I16(col(rows, |r| r.number))),
-        ("http_status", Array::OptI16(col(rows, |r| r.http_status))),
-        ("id", Array::Uuid(col(rows, |r| r.id.0))),
-        ("project_id", Array::Uuid(col(rows, |r| r.project_id.0))),
-        ("delivery_id", Array::Uuid(col(rows, |r| r.delivery_id.0))),
-        ("url", Array::Text(col(rows, |r| r.url.as_str()))),
-        (
-            "request_headers",
-            Array::Text(col(rows, |r| r.request_headers.as_str())),
-        ),
-        (
-            "response_headers",
-            Array::OptText(col(rows, |r| r.response_headers.as_deref())),
-        ),
-        (
-            "response_body",
-            Array::OptBytes(col(rows, |r| r.response_body.as_deref())),
-        ),
-        ("address", Array::OptText(col(rows, |r| r.address.as_deref()))),
-        ("error", Array::OptText(col(rows, |r| r.error.as_deref()))),
-    ];
-    statement.insert("delivery_attempts", columns, existing);
-}
-
-fn count_part(statement: &mut Statement<'_>, counts: &Counts, shard: i16) {
-    if counts.is_empty() {
-        return;
-    }
-    // Always in the same order, so that two statements can never wait for each other in a circle.
-    let mut rows: Vec<_> = counts.0.iter().collect();
-    rows.sort_unstable_by_key(|(key, _)| **key);
-    let columns = vec![
-        ("hour", Array::Time(rows.iter().map(|(key, _)| key.0).collect())),
-        ("n", Array::I64(rows.iter().map(|(_, n)| **n).collect())),
-        (
-            "metric",
-            Array::I16(rows.iter().map(|(key, _)| key.3.code()).collect()),
-        ),
-        ("shard", Array::I16(vec![shard; rows.len()])),
-        (
-            "project_id",
-            Array::Uuid(rows.iter().map(|(key, _)| key.1.0).collect()),
-        ),
-        (
-            "endpoint_id",
-            Array::Uuid(rows.iter().map(|(key, _)| key.2.0).collect()),
-        ),
-    ];
-    let add = "ON CONFLICT (project_id, hour, endpoint_id, metric, shard) \
-               DO UPDATE SET n = delivery_counts_hourly.n + excluded.n";
-    statement.insert("delivery_counts_hourly", columns, add);
+    again(move || async move {
+        let mut statement = Statement::default();
+        let mut tally = Tally::default();
+        parts::events(&mut statement, &mut tally, &group.events, existing);
+        parts::event_outcomes(&mut statement, &mut tally, &group.event_outcomes);
+        parts::deliveries(&mut statement, &mut tally, &group.deliveries, existing);
+        let settled = parts::delivery_outcomes(&mut statement, &mut tally, &group.delivery_outcomes);
+        parts::attempts(&mut statement, &group.attempts, settled, existing);
+        tally.write(&mut statement, shard);
+        statement.execute(db.pool()).await
+    })
+    .await
 }
