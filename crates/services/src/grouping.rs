@@ -19,8 +19,46 @@ use crate::error::{Error, Result};
 pub(crate) struct GroupOptions {
     /// Most requests of a group.
     pub(crate) size: usize,
+    /// How much all requests of a group may weigh; one that is heavier has a group to itself.
+    pub(crate) weight: Weight,
     /// How long an open group waits for more. Zero takes what is there.
     pub(crate) linger: Duration,
+}
+
+/// What a request adds to its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// Rows.
+    pub(crate) rows: usize,
+    /// Bytes of their contents.
+    pub(crate) bytes: usize,
+}
+
+impl Weight {
+    /// Of groups that are bound by their size alone.
+    pub(crate) const UNBOUND: Self = Self {
+        rows: usize::MAX,
+        bytes: usize::MAX,
+    };
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.saturating_add(other.rows),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    fn fits(self, most: Self) -> bool {
+        self.rows <= most.rows && self.bytes <= most.bytes
+    }
+}
+
+/// Has a weight.
+pub(crate) trait Weighed {
+    /// What it adds to its group. Nothing, where the size alone counts.
+    fn weight(&self) -> Weight {
+        Weight::default()
+    }
 }
 
 /// The requesting end: cheap to clone. Its worker ends when every clone is gone.
@@ -37,7 +75,7 @@ impl<Q, A> Clone for Grouped<Q, A> {
     }
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
+impl<Q: Weighed + Send + 'static, A: Send + 'static> Grouped<Q, A> {
     /// Starts a worker that does groups one after the other with `work`, which answers in the order
     /// of the requests.
     pub(crate) fn start<F, W>(options: GroupOptions, mut work: F) -> Self
@@ -45,12 +83,15 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
         F: FnMut(Vec<Q>) -> W + Send + 'static,
         W: Future<Output = Vec<A>> + Send,
     {
-        let (sender, mut receiver) = mpsc::channel::<(Q, oneshot::Sender<A>)>(options.size * 4);
+        let (sender, receiver) = mpsc::channel::<(Q, oneshot::Sender<A>)>(options.size * 4);
         tokio::spawn(async move {
-            let mut open = Vec::with_capacity(options.size);
-            while receiver.recv_many(&mut open, options.size).await > 0 {
-                fill(&mut receiver, &mut open, options).await;
-                let (requests, answers): (Vec<Q>, Vec<_>) = open.drain(..).unzip();
+            let mut coming = Coming {
+                receiver,
+                left_over: None,
+                options,
+            };
+            while let Some(group) = coming.group().await {
+                let (requests, answers): (Vec<Q>, Vec<_>) = group.into_iter().unzip();
                 // A panic costs its group, not everybody who comes later.
                 let Ok(done) = AssertUnwindSafe(work(requests)).catch_unwind().await else {
                     continue;
@@ -79,20 +120,48 @@ impl<Q: Send + 'static, A: Send + 'static> Grouped<Q, A> {
     }
 }
 
-/// Waits for more requests until the group is full or has lingered.
-async fn fill<T>(receiver: &mut mpsc::Receiver<T>, open: &mut Vec<T>, options: GroupOptions) {
-    if options.linger.is_zero() {
-        return;
-    }
-    let closes = tokio::time::sleep(options.linger);
-    tokio::pin!(closes);
-    while open.len() < options.size {
-        let room = options.size - open.len();
-        tokio::select! {
-            biased;
-            more = receiver.recv_many(open, room) => if more == 0 { return },
-            () = &mut closes => return,
+/// Requests on their way into groups.
+struct Coming<Q, A> {
+    receiver: mpsc::Receiver<(Q, oneshot::Sender<A>)>,
+    /// Was too heavy for the group before, and begins the next one.
+    left_over: Option<(Q, oneshot::Sender<A>)>,
+    options: GroupOptions,
+}
+
+impl<Q: Weighed, A> Coming<Q, A> {
+    /// The next group: closed when it is full, or has lingered. `None` when nothing will come.
+    async fn group(&mut self) -> Option<Vec<(Q, oneshot::Sender<A>)>> {
+        let first = match self.left_over.take() {
+            Some(left) => left,
+            None => self.receiver.recv().await?,
+        };
+        let mut weight = first.0.weight();
+        let mut group = Vec::with_capacity(self.options.size.min(self.receiver.len() + 1));
+        group.push(first);
+        let closes = tokio::time::sleep(self.options.linger);
+        tokio::pin!(closes);
+        while group.len() < self.options.size {
+            let next = match self.receiver.try_recv() {
+                Ok(next) => next,
+                Err(_) if self.options.linger.is_zero() => break,
+                Err(_) => tokio::select! {
+                    biased;
+                    next = self.receiver.recv() => match next {
+                        Some(next) => next,
+                        None => break,
+                    },
+                    () = &mut closes => break,
+                },
+            };
+            let heavier = weight.plus(next.0.weight());
+            if !heavier.fits(self.options.weight) {
+                self.left_over = Some(next);
+                break;
+            }
+            weight = heavier;
+            group.push(next);
         }
+        Some(group)
     }
 }
 
@@ -100,10 +169,61 @@ async fn fill<T>(receiver: &mut mpsc::Receiver<T>, open: &mut Vec<T>, options: G
 mod tests {
     use super::*;
 
+    impl Weighed for u32 {
+        fn weight(&self) -> Weight {
+            Weight {
+                rows: 1,
+                bytes: *self as usize,
+            }
+        }
+    }
+
+    /// Answers each request with the whole group that it was in.
+    fn telling_groups(weight: Weight) -> Grouped<u32, Vec<u32>> {
+        let options = GroupOptions {
+            size: 8,
+            weight,
+            linger: Duration::from_millis(20),
+        };
+        Grouped::start(options, |numbers: Vec<u32>| async move {
+            numbers.iter().map(|_| numbers.clone()).collect()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_group_closes_before_it_is_too_heavy() {
+        let grouped = telling_groups(Weight { rows: 100, bytes: 10 });
+        let asked = [4, 5, 3, 30, 1, 9].map(|n| grouped.request(n));
+        let groups: Vec<_> = futures::future::join_all(asked)
+            .await
+            .into_iter()
+            .map(|group| group.expect("answered"))
+            .collect();
+        let expected: [&[u32]; 6] = [&[4, 5], &[4, 5], &[3], &[30], &[1, 9], &[1, 9]];
+        assert_eq!(groups, expected);
+    }
+
+    #[tokio::test]
+    async fn a_group_closes_when_it_has_its_rows() {
+        let grouped = telling_groups(Weight {
+            rows: 2,
+            bytes: usize::MAX,
+        });
+        let asked = [1, 2, 3].map(|n| grouped.request(n));
+        let groups: Vec<_> = futures::future::join_all(asked)
+            .await
+            .into_iter()
+            .map(|group| group.expect("answered"))
+            .collect();
+        let expected: [&[u32]; 3] = [&[1, 2], &[1, 2], &[3]];
+        assert_eq!(groups, expected);
+    }
+
     #[tokio::test]
     async fn requests_made_together_share_groups_and_get_their_own_answers() {
         let options = GroupOptions {
             size: 8,
+            weight: Weight::UNBOUND,
             linger: Duration::from_millis(20),
         };
         let grouped = Grouped::start(options, |numbers: Vec<u32>| async move {

@@ -5,6 +5,7 @@
 //! away the caller is told to come back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytestring::ByteString;
 use chrono::TimeDelta;
@@ -24,6 +25,7 @@ use crate::catalog::Project;
 use crate::delivery::journal::{Journal, Rows};
 use crate::delivery::rows::new_event;
 use crate::error::{Error, FieldError, Result};
+use crate::features;
 use crate::options::Durability;
 
 /// Longest event type, idempotency key and owner id in bytes.
@@ -42,6 +44,10 @@ const CONNECTION_HEADERS: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
+/// Longest wait to tell a caller that its key is known. A worker decides in any case.
+const KNOWN_LIMIT: Duration = Duration::from_millis(250);
+/// Keys forgotten in one statement.
+const FORGET_BATCH: i64 = 10_000;
 /// How long a worker has for a stored event before the sweeper looks for it.
 const STORED_GRACE: TimeDelta = TimeDelta::seconds(20);
 
@@ -94,11 +100,7 @@ pub async fn accept(
     }
     let duplicate = match (&new.target, new.idempotency_key) {
         // Callers of a fan-out are told about duplicates.
-        (Target::Owner(_), Some(key)) => db::idempotency::find(&services.db, project.id, key)
-            .await
-            .ok()
-            .flatten()
-            .is_some(),
+        (Target::Owner(_), Some(key)) => is_known(services, project.id, key).await,
         _ => false,
     };
     let id = EventId::at(to_millis(services.clock.now()));
@@ -122,6 +124,36 @@ pub async fn accept(
     store(services, &project, event).await?;
     services.meters.accepted.increment(1);
     Ok(Accepted { id, duplicate })
+}
+
+/// Whether an earlier event has the key, as far as PostgreSQL tells without delay.
+async fn is_known(services: &Services, project: ProjectId, key: &str) -> bool {
+    if services.intake.is_away() {
+        return false;
+    }
+    let asked = db::idempotency::find(&services.db, project, key);
+    let told = tokio::time::timeout(KNOWN_LIMIT, asked).await;
+    matches!(told, Ok(Ok(Some(_))))
+}
+
+/// Forgets the idempotency keys whose events have left; returns how many. As long as nothing is
+/// deleted on this instance, none is forgotten.
+///
+/// # Errors
+/// [`Error::Unavailable`] while PostgreSQL is away.
+pub async fn forget_idempotency_keys(services: &Services) -> Result<u64> {
+    if !features::retention_policy(services).await?.on {
+        return Ok(0);
+    }
+    let now = services.clock.now();
+    let mut forgotten = 0;
+    loop {
+        let keys = db::idempotency::forget(&services.db, now, FORGET_BATCH).await?;
+        forgotten += keys;
+        if keys < FORGET_BATCH.unsigned_abs() {
+            return Ok(forgotten);
+        }
+    }
 }
 
 async fn store(services: &Services, project: &Arc<Project>, event: AcceptedEvent) -> Result<()> {

@@ -2,36 +2,44 @@
 //!
 //! A lease on the row comes first, many in one statement. It decides who makes the attempt, and
 //! what a dead worker left behind is due again when its lease ends. The outcome counts only while
-//! the row still counts the attempts that the lease saw.
+//! the row still stands under this lease.
 
 use std::sync::Arc;
 
 use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
 use db::deliveries::Leased;
-use db::hot::Standing;
+use db::hot::{DeliveryOutcome, Standing};
 use domain::id::{DeliveryId, EndpointId};
 use domain::retry::RetryPolicy;
 use domain::state::{DeliveryState, EndpointState};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::{self, Outgoing, Rules};
-use super::engine::Engine;
+use super::engine::{Engine, InHand};
 use super::pipeline::{HOLD, LEASE_SLACK};
 use super::rows::{ended, waiting};
 use crate::Services;
+use crate::archive;
 use crate::catalog::{Endpoint, Project, Subscription};
 use crate::error::{Error, Result};
-use crate::grouping::{GroupOptions, Grouped};
+use crate::grouping::{GroupOptions, Grouped, Weighed, Weight};
 
 /// A lease lasts this long; that of an attempt that may take longer is extended first.
 pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// Clocks of two machines may differ by this much without a delivery being taken for not yet due.
 const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(1);
+/// How long a delivery waits for its event to come from the archive.
+const ARCHIVE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// When a delivery tries again whose event did not come.
+const ARCHIVE_PAUSE: TimeDelta = TimeDelta::minutes(1);
 const GROUP: GroupOptions = GroupOptions {
     size: 256,
+    weight: Weight::UNBOUND,
     linger: std::time::Duration::ZERO,
 };
+
+impl Weighed for DeliveryId {}
 
 /// Takes leases, many in one statement.
 #[derive(Clone, Debug)]
@@ -100,67 +108,92 @@ impl Engine {
     /// Starts what the lease allows, beside the caller.
     pub(super) fn start_due(&self, leased: Leased, room: OwnedSemaphorePermit) {
         let engine = self.clone();
-        let in_hand = self.in_hand(leased.delivery.id);
+        let lease = leased.delivery.due_at.unwrap_or_default();
+        let in_hand = self.in_hand(leased.delivery.id, lease);
         self.running.spawn(async move {
-            engine.do_due(leased).await;
-            drop((room, in_hand));
+            let mut held = Held { leased, in_hand };
+            engine.do_due(&mut held).await;
+            drop((room, held));
         });
     }
 
-    async fn do_due(&self, leased: Leased) {
-        let delivery = &leased.delivery;
-        let Some(payload) = leased.payload.as_deref().map(ByteString::from) else {
-            return self.leave(&leased, "The event is gone").await;
+    async fn do_due(&self, held: &mut Held) {
+        if held.leased.payload.is_none()
+            && let Err(error) = self.fetch_event(&mut held.leased).await
+        {
+            tracing::debug!(delivery = %held.leased.delivery.id, %error, "put off");
+            let due = self.services.clock.now() + ARCHIVE_PAUSE;
+            return self.wait(held, due, "Its event cannot be read from the archive").await;
+        }
+        let delivery = &held.leased.delivery;
+        let Some(payload) = held.leased.payload.as_deref().map(ByteString::from) else {
+            return self.leave(held, "The event is gone").await;
         };
         let known = self.services.catalog.project(delivery.project_id);
         if let Some((project, endpoint)) = open_endpoint(known, delivery.endpoint_id) {
-            return self.send_due(&leased, &project, &endpoint, &payload).await;
+            return self.send_due(held, &project, &endpoint, &payload).await;
         }
-        // What this process knows may be old. Nothing ends on hearsay.
-        if let Err(error) = self.services.catalog.refresh(delivery.project_id).await {
+        // What this process knows may be old.
+        if let Err(error) = self.be_current(delivery.project_id).await {
             return tracing::debug!(delivery = %delivery.id, %error, "left to its lease");
         }
         let Some(project) = self.services.catalog.project(delivery.project_id) else {
-            return self.leave(&leased, "The project was deleted").await;
+            return self.leave(held, "The project was deleted").await;
         };
         let Some(endpoint) = project.endpoints.get(&delivery.endpoint_id).cloned() else {
-            return self.leave(&leased, "The endpoint was deleted").await;
+            return self.leave(held, "The endpoint was deleted").await;
         };
         match endpoint.state {
-            EndpointState::Active => self.send_due(&leased, &project, &endpoint, &payload).await,
-            EndpointState::Inactive => self.leave(&leased, "The endpoint is inactive").await,
+            EndpointState::Active => self.send_due(held, &project, &endpoint, &payload).await,
+            EndpointState::Inactive => self.leave(held, "The endpoint is inactive").await,
             EndpointState::Paused => {
-                self.wait(
-                    &leased,
-                    self.services.clock.now() + HOLD,
-                    "The endpoint is paused",
-                )
-                .await;
+                let due = self.services.clock.now() + HOLD;
+                self.wait(held, due, "The endpoint is paused").await;
             }
         }
     }
 
+    /// Fills in an event that has left PostgreSQL: a replay of an archived one. Without one in the
+    /// archive nothing is filled in.
+    async fn fetch_event(&self, leased: &mut Leased) -> Result<()> {
+        let (project, event) = (leased.delivery.project_id, leased.delivery.event_id);
+        let finding = archive::events::find(&self.services, project, event);
+        // The lease has to last for the attempt.
+        let found = tokio::time::timeout(ARCHIVE_PATIENCE, finding).await;
+        let found = found.map_err(|_| Error::Unavailable {
+            what: "the archive",
+            retry_after: 10,
+        })?;
+        if let Some(found) = found? {
+            leased.payload = Some(found.data.payload);
+            leased.headers = found.data.headers;
+            leased.idempotency_key = found.data.idempotency_key;
+        }
+        Ok(())
+    }
+
     async fn send_due(
         &self,
-        leased: &Leased,
+        held: &mut Held,
         project: &Arc<Project>,
         endpoint: &Arc<Endpoint>,
         payload: &ByteString,
     ) {
-        let subscription = subscription_of(leased, project);
+        let subscription = subscription_of(&held.leased, project);
         let admitted = match self.admit(endpoint, subscription).await {
             Ok(admitted) => admitted,
             Err(wait) => {
                 let due = self.services.clock.now() + TimeDelta::from_std(wait).unwrap_or(HOLD);
                 return self
-                    .wait(leased, due, "Waits for a free place at the endpoint")
+                    .wait(held, due, "Waits for a free place at the endpoint")
                     .await;
             }
         };
-        let delivery = &leased.delivery;
-        if !self.hold_long_enough(leased, endpoint).await {
+        if !self.hold_long_enough(held, endpoint).await {
             return;
         }
+        let leased = &held.leased;
+        let delivery = &leased.delivery;
         let headers = stored_headers(leased.headers.as_deref());
         let out = Outgoing {
             project,
@@ -187,55 +220,65 @@ impl Engine {
             self.give_up(project, endpoint, &attempted);
         }
         let row = attempt::row(attempted, &out, delivery.keep_days, number);
-        self.settle(
-            project.id,
-            delivery.id,
-            endpoint.id,
-            delivery.attempts,
-            verdict.standing,
-            Some(row),
-        )
-        .await;
+        self.settle(held.outcome(verdict.standing), Some(row)).await;
     }
 
     /// Extends the lease for an endpoint that may take its time. Without that, the delivery is left
     /// to its lease: two attempts at once would be worse than a late one.
-    async fn hold_long_enough(&self, leased: &Leased, endpoint: &Endpoint) -> bool {
+    async fn hold_long_enough(&self, held: &mut Held, endpoint: &Endpoint) -> bool {
         let needed = TimeDelta::from_std(endpoint.timeout).unwrap_or(LEASE) + LEASE_SLACK;
         if needed <= LEASE {
             return true;
         }
-        let (delivery, until) = (&leased.delivery, self.services.clock.now() + needed);
+        let delivery = &mut held.leased.delivery;
+        let until = self.services.clock.now() + needed;
         let extended =
             db::deliveries::extend_lease(&self.services.db, delivery.id, delivery.due_at, until).await;
-        extended.unwrap_or(false)
+        if !extended.unwrap_or(false) {
+            return false;
+        }
+        delivery.due_at = Some(until);
+        held.in_hand.extend(until);
+        true
     }
 
     /// Ends the delivery without an attempt.
-    async fn leave(&self, leased: &Leased, reason: &str) {
+    async fn leave(&self, held: &Held, reason: &str) {
         let now = self.services.clock.now();
-        self.stand(leased, ended(DeliveryState::Discarded, reason, now))
+        self.stand(held, ended(DeliveryState::Discarded, reason, now))
             .await;
     }
 
     /// Puts the delivery off without an attempt.
-    async fn wait(&self, leased: &Leased, due: DateTime<Utc>, reason: &str) {
-        self.stand(leased, waiting(due, reason)).await;
+    async fn wait(&self, held: &Held, due: DateTime<Utc>, reason: &str) {
+        self.stand(held, waiting(due, reason)).await;
     }
 
-    async fn stand(&self, leased: &Leased, mut standing: Standing) {
-        let delivery = &leased.delivery;
-        standing.attempts = delivery.attempts;
-        standing.last_status = delivery.last_status;
-        self.settle(
-            delivery.project_id,
-            delivery.id,
-            delivery.endpoint_id,
-            delivery.attempts,
+    async fn stand(&self, held: &Held, mut standing: Standing) {
+        standing.attempts = held.leased.delivery.attempts;
+        standing.last_status = held.leased.delivery.last_status;
+        self.settle(held.outcome(standing), None).await;
+    }
+}
+
+/// A delivery under a lease of this process.
+struct Held {
+    leased: Leased,
+    in_hand: InHand,
+}
+
+impl Held {
+    /// What became of it, fenced by the lease.
+    fn outcome(&self, standing: Standing) -> DeliveryOutcome {
+        let delivery = &self.leased.delivery;
+        DeliveryOutcome {
+            id: delivery.id,
+            project_id: delivery.project_id,
+            endpoint_id: delivery.endpoint_id,
+            lease: delivery.due_at,
+            attempts_before: delivery.attempts,
             standing,
-            None,
-        )
-        .await;
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! What the delivery path works with, and the steps that first and later attempts share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use db::hot::{Counts, DeliveryOutcome, NewAttempt, Standing};
+use db::hot::{DeliveryOutcome, NewAttempt};
 use db::idempotency::Claim;
-use domain::counts::Metric;
-use domain::id::{DeliveryId, EndpointId, EventId, ProjectId};
-use domain::state::DeliveryState;
+use domain::id::{DeliveryId, EventId, ProjectId};
 use http::HeaderValue;
 use queue::payload::Facts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,13 +21,17 @@ use super::sender::{SendError, Sender};
 use crate::Services;
 use crate::catalog::{Endpoint, Project, Subscription};
 use crate::error::{Error, Result};
-use crate::grouping::{GroupOptions, Grouped};
+use crate::grouping::{GroupOptions, Grouped, Weighed, Weight};
 
-/// Closing rules of a group of key claims: a claim stands before an attempt, so it never lingers.
-const CLAIMS: GroupOptions = GroupOptions {
+/// Closing rules of groups of questions that stand before an attempt: they never linger.
+const QUESTIONS: GroupOptions = GroupOptions {
     size: 256,
+    weight: Weight::UNBOUND,
     linger: Duration::ZERO,
 };
+
+impl Weighed for Claim {}
+impl Weighed for ProjectId {}
 
 /// The delivery engine of one process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,18 +45,26 @@ pub struct Engine {
     /// Attempts that outlived their task; shutdown waits for them.
     pub(super) running: TaskTracker,
     places: Arc<Semaphore>,
-    /// Deliveries whose rows stand under a lease of this process.
-    in_hand: Arc<Mutex<HashSet<DeliveryId>>>,
+    /// Deliveries whose rows stand under a lease of this process, with its end.
+    in_hand: Arc<Mutex<InHands>>,
     /// Due deliveries taken up and not yet settled. Bounds memory, and keeps leases from running
     /// out in a line.
     pub(super) taken_up: Arc<Semaphore>,
-    claims: Grouped<Claim, std::result::Result<EventId, ClaimFailed>>,
+    claims: Grouped<Claim, std::result::Result<EventId, Unanswered>>,
+    currents: Grouped<ProjectId, std::result::Result<(), Unanswered>>,
 }
 
-/// The claim of an idempotency key failed; worth trying again.
+const UNANSWERED: Error = Error::Unavailable {
+    what: "PostgreSQL",
+    retry_after: 5,
+};
+
+/// PostgreSQL could not be asked; worth trying again.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("idempotency keys cannot be read: {0}")]
-pub(super) struct ClaimFailed(String);
+#[error("{0}")]
+struct Unanswered(String);
+
+type InHands = HashMap<DeliveryId, DateTime<Utc>>;
 
 /// A place at the endpoint and in the process, free again when dropped.
 #[derive(Debug)]
@@ -67,16 +77,29 @@ pub(super) struct Admitted {
 #[derive(Debug)]
 pub(super) struct InHand {
     id: DeliveryId,
-    all: Arc<Mutex<HashSet<DeliveryId>>>,
+    lease: DateTime<Utc>,
+    all: Arc<Mutex<InHands>>,
+}
+
+impl InHand {
+    /// Notes that the lease ends later now.
+    pub(super) fn extend(&mut self, lease: DateTime<Utc>) {
+        self.lease = lease;
+        lock(&self.all).insert(self.id, lease);
+    }
 }
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        lock(&self.all).remove(&self.id);
+        let mut all = lock(&self.all);
+        // Under a later lease, the same delivery may be in hand again.
+        if all.get(&self.id) == Some(&self.lease) {
+            all.remove(&self.id);
+        }
     }
 }
 
-fn lock(all: &Mutex<HashSet<DeliveryId>>) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
+fn lock(all: &Mutex<InHands>) -> std::sync::MutexGuard<'_, InHands> {
     all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -90,13 +113,24 @@ impl Engine {
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| Error::invalid("delivery.user_agent", "must be a header value"))?;
         let db = services.db.clone();
-        let claims = Grouped::start(CLAIMS, move |claims: Vec<Claim>| {
+        let claims = Grouped::start(QUESTIONS, move |claims: Vec<Claim>| {
             let db = db.clone();
             async move {
                 match db::idempotency::claim(&db, &claims).await {
                     Ok(owners) => owners.into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(ClaimFailed(error.to_string())); claims.len()],
+                    Err(error) => vec![Err(Unanswered(error.to_string())); claims.len()],
                 }
+            }
+        });
+        let known = Arc::clone(&services);
+        let currents = Grouped::start(QUESTIONS, move |projects: Vec<ProjectId>| {
+            let services = Arc::clone(&known);
+            async move {
+                let asked: HashSet<ProjectId> = projects.iter().copied().collect();
+                let asked: Vec<ProjectId> = asked.into_iter().collect();
+                let caught_up = services.catalog.catch_up(&asked).await;
+                let answer = caught_up.map_err(|error| Unanswered(error.to_string()));
+                vec![answer; projects.len()]
             }
         });
         Ok(Self {
@@ -110,6 +144,7 @@ impl Engine {
             in_hand: Arc::default(),
             taken_up: Arc::new(Semaphore::new(options.concurrency as usize)),
             claims,
+            currents,
             services,
         })
     }
@@ -121,7 +156,10 @@ impl Engine {
         if tokio::time::timeout(limit, self.running.wait()).await.is_ok() {
             return;
         }
-        let left: Vec<DeliveryId> = lock(&self.in_hand).iter().copied().collect();
+        let left: Vec<(DeliveryId, DateTime<Utc>)> = lock(&self.in_hand)
+            .iter()
+            .map(|(id, lease)| (*id, *lease))
+            .collect();
         tracing::warn!(
             attempts = left.len(),
             "attempts did not end in time and are handed back"
@@ -130,15 +168,17 @@ impl Engine {
         if let Err(error) = db::deliveries::hand_back(&self.services.db, &left, now).await {
             return tracing::warn!(%error, "attempts are left to their leases");
         }
-        self.enqueue_due(left.into_iter().map(|id| (now, id)).collect())
+        self.enqueue_due(left.into_iter().map(|(id, _)| (now, id)).collect())
             .await;
     }
 
-    /// Notes a delivery whose row says that this process has it, until the note is dropped.
-    pub(super) fn in_hand(&self, id: DeliveryId) -> InHand {
-        lock(&self.in_hand).insert(id);
+    /// Notes a delivery whose row says that this process has it until `lease`, as long as the note
+    /// is kept.
+    pub(super) fn in_hand(&self, id: DeliveryId, lease: DateTime<Utc>) -> InHand {
+        lock(&self.in_hand).insert(id, lease);
         InHand {
             id,
+            lease,
             all: Arc::clone(&self.in_hand),
         }
     }
@@ -202,32 +242,26 @@ impl Engine {
         };
         self.claims.request(claim).await?.map_err(|error| {
             tracing::warn!(%error, "cannot claim an idempotency key");
-            Error::Unavailable {
-                what: "PostgreSQL",
-                retry_after: 5,
-            }
+            UNANSWERED
+        })
+    }
+
+    /// Makes sure that the catalog knows a project as it is now. Before anything ends, or waits for
+    /// long, because of what the catalog says: nothing ends on hearsay.
+    pub(super) async fn be_current(&self, project: ProjectId) -> Result<()> {
+        self.currents.request(project).await?.map_err(|error| {
+            tracing::debug!(%error, "cannot tell whether the catalog is current");
+            UNANSWERED
         })
     }
 
     /// Writes what became of a stored delivery and queues its next attempt.
-    pub(super) async fn settle(
-        &self,
-        project: ProjectId,
-        id: DeliveryId,
-        endpoint: EndpointId,
-        attempts_before: i16,
-        standing: Standing,
-        attempt: Option<NewAttempt>,
-    ) {
+    pub(super) async fn settle(&self, outcome: DeliveryOutcome, attempt: Option<NewAttempt>) {
+        let id = outcome.id;
+        let due = outcome.standing.due_at.map(|at| (at, id));
         let mut rows = Rows::default();
-        count_standing(&mut rows.counts, id.instant(), project, endpoint, &standing);
-        let due = standing.due_at.map(|at| (at, id));
         rows.attempts.extend(attempt);
-        rows.delivery_outcomes.push(DeliveryOutcome {
-            id,
-            attempts_before,
-            standing,
-        });
+        rows.delivery_outcomes.push(outcome);
         if let Err(error) = self.journal.write(rows).await {
             tracing::error!(delivery = %id, %error, "the outcome is lost; the lease brings the delivery back");
             return;
@@ -251,26 +285,5 @@ impl Engine {
                 tracing::warn!(%endpoint, %error, "the endpoint could not be switched off");
             }
         });
-    }
-}
-
-/// Counts a delivery that came to stand somewhere.
-pub(super) fn count_standing(
-    counts: &mut Counts,
-    at: DateTime<Utc>,
-    project: ProjectId,
-    endpoint: EndpointId,
-    standing: &Standing,
-) {
-    let metric = match standing.state {
-        DeliveryState::Success => Metric::Delivered,
-        DeliveryState::Failure => Metric::Failed,
-        DeliveryState::Discarded => Metric::Discarded,
-        DeliveryState::Retry => Metric::Retried,
-        DeliveryState::Scheduled | DeliveryState::Processing => return,
-    };
-    counts.add(at, project, endpoint, metric, 1);
-    if let Some(latency) = standing.latency_ms {
-        counts.add(at, project, endpoint, Metric::latency(latency as u32), 1);
     }
 }

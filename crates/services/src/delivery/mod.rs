@@ -11,6 +11,7 @@
 //! - [`sender`]: the HTTP client with the address guard.
 //! - [`gate`]: how many attempts one endpoint may have under way.
 //! - [`journal`]: groups of rows on their way to PostgreSQL.
+//! - `outage`: whether PostgreSQL is known to be away.
 
 pub mod attempt;
 pub mod due;
@@ -18,6 +19,7 @@ pub mod engine;
 pub mod gate;
 pub mod journal;
 mod limiter;
+mod outage;
 pub mod pipeline;
 pub mod replay;
 pub(crate) mod rows;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
-use db::hot::{Counts, EventOutcome, NewAttempt, NewDelivery, Standing, WHOLE_PROJECT};
-use domain::counts::Metric;
+use db::events::Event;
+use db::hot::{DeliveryOutcome, EventOutcome, NewAttempt, NewDelivery, Standing};
 use domain::id::{DeliveryId, EventId, SubscriptionId};
 use domain::lifecycle::KeepDays;
 use domain::retry::RetryPolicy;
@@ -42,6 +42,8 @@ struct Shared {
     payload: ByteString,
     event_type: ByteString,
     project: Arc<Project>,
+    /// Its row, or a row of its deliveries, may be stored already.
+    repeats: bool,
     /// Cancelled once the event's rows are committed: outcomes that follow must find them.
     written: CancellationToken,
 }
@@ -78,7 +80,7 @@ impl Engine {
                 Stored::Waiting | Stored::Ended => return Ok(()),
             },
         }
-        let Some(project) = self
+        let Some(mut project) = self
             .services
             .catalog
             .project_at(facts.project, facts.catalog_version)
@@ -86,16 +88,27 @@ impl Engine {
         else {
             return self.write_homeless(facts, payload).await;
         };
+        // Whoever stored the event beside its entry did it in the class of that version; a change
+        // since then may have put it into another one, where a plain insert would not meet it.
+        let repeats = hand != Hand::First || project.version != facts.catalog_version;
         if let Some(key) = facts.idempotency_key.clone()
             && self.claim_key(&facts, key).await? != facts.id
         {
-            return self.write_duplicate(&project, facts, payload).await;
+            return self.write_duplicate(&project, facts, payload, repeats).await;
         }
         let event_type = ByteString::from(facts.event_type.as_str());
-        let planned = {
-            let sample = Sample::new(&payload, &facts.headers);
-            plan(&project, &facts, &sample)
-        };
+        let mut planned = plan(&project, &facts, &payload);
+        if !all_can_be_sent(&planned) {
+            self.be_current(facts.project).await?;
+            match self.services.catalog.project(facts.project) {
+                None => return self.write_homeless(facts, payload).await,
+                Some(current) if current.version != project.version => {
+                    project = current;
+                    planned = plan(&project, &facts, &payload);
+                }
+                Some(_) => {}
+            }
+        }
         let written = CancellationToken::new();
         let _tell = written.clone().drop_guard();
         let shared = Arc::new(Shared {
@@ -103,6 +116,7 @@ impl Engine {
             payload,
             event_type,
             project,
+            repeats,
             written,
         });
         let rows = self.deliver_first(&shared, planned).await;
@@ -173,11 +187,11 @@ impl Engine {
         let lease = started + TimeDelta::from_std(planned.endpoint.timeout).unwrap_or_default() + LEASE_SLACK;
         let rows = delivery_rows(&shared, &planned, under_way(lease));
         let engine = self.clone();
-        let in_hand = self.in_hand(planned.id);
+        let in_hand = self.in_hand(planned.id, lease);
         self.running.spawn(async move {
             let _in_hand = in_hand;
             let attempted = attempting.await;
-            engine.finish_late(&shared, &planned, attempted).await;
+            engine.finish_late(&shared, &planned, lease, attempted).await;
         });
         First::UnderWay(rows)
     }
@@ -195,12 +209,24 @@ impl Engine {
     }
 
     /// Writes the outcome of an attempt that outlived the grace, once its delivery's row is there.
-    async fn finish_late(&self, shared: &Shared, planned: &Planned, attempted: Attempted) {
+    async fn finish_late(
+        &self,
+        shared: &Shared,
+        planned: &Planned,
+        lease: DateTime<Utc>,
+        attempted: Attempted,
+    ) {
         shared.written.cancelled().await;
         let (standing, attempt) = self.conclude(shared, planned, attempted);
-        let (project, endpoint) = (shared.project.id, planned.endpoint.id);
-        self.settle(project, planned.id, endpoint, 0, standing, Some(attempt))
-            .await;
+        let outcome = DeliveryOutcome {
+            id: planned.id,
+            project_id: shared.project.id,
+            endpoint_id: planned.endpoint.id,
+            lease: Some(lease),
+            attempts_before: 0,
+            standing,
+        };
+        self.settle(outcome, Some(attempt)).await;
     }
 
     /// Judges a first attempt and makes its row.
@@ -228,7 +254,13 @@ impl Engine {
     }
 
     /// Puts a duplicate on record; it is never delivered.
-    async fn write_duplicate(&self, project: &Arc<Project>, facts: Facts, payload: ByteString) -> Result<()> {
+    async fn write_duplicate(
+        &self,
+        project: &Arc<Project>,
+        facts: Facts,
+        payload: ByteString,
+        repeats: bool,
+    ) -> Result<()> {
         let event_type = ByteString::from(facts.event_type.as_str());
         let written = CancellationToken::new();
         let shared = Shared {
@@ -236,6 +268,7 @@ impl Engine {
             payload,
             event_type,
             project: Arc::clone(project),
+            repeats,
             written,
         };
         let mut rows = event_rows(&shared, false);
@@ -245,13 +278,6 @@ impl Engine {
         for row in &mut rows.event_outcomes {
             row.duplicate = true;
         }
-        rows.counts.add(
-            shared.facts.id.instant(),
-            project.id,
-            WHOLE_PROJECT,
-            Metric::Duplicate,
-            1,
-        );
         self.journal.write(rows).await
     }
 
@@ -279,12 +305,16 @@ impl Engine {
         if facts.stored {
             let outcome = EventOutcome {
                 id: facts.id,
+                project_id: facts.project,
+                payload_bytes: payload.len(),
                 state: EventState::Failure,
                 duplicate: false,
                 failure_reason: Some(REASON),
             };
             rows.event_outcomes.push(outcome);
         } else {
+            // Stored beside its entry, it may lie in a class that nobody knows any more.
+            rows.repeats = true;
             let event_type = ByteString::from(facts.event_type.as_str());
             rows.events.push(new_event(
                 &facts,
@@ -304,7 +334,7 @@ impl Engine {
                 if db::deliveries::of_event(&self.services.db, id).await?.is_empty() {
                     Stored::Waiting
                 } else {
-                    self.close_stored(id).await?;
+                    self.close_stored(&event).await?;
                     Stored::Ended
                 }
             }
@@ -313,10 +343,12 @@ impl Engine {
     }
 
     /// Ends a stored event whose deliveries exist already.
-    pub(super) async fn close_stored(&self, id: EventId) -> Result<()> {
+    pub(super) async fn close_stored(&self, event: &Event) -> Result<()> {
         let mut rows = Rows::default();
         rows.event_outcomes.push(EventOutcome {
-            id,
+            id: event.id,
+            project_id: event.project_id,
+            payload_bytes: event.payload.len(),
             state: EventState::Success,
             duplicate: false,
             failure_reason: None,
@@ -357,8 +389,16 @@ impl Shared {
     }
 }
 
-fn plan(project: &Project, facts: &Facts, sample: &Sample<'_>) -> Vec<Planned> {
-    let matching = project.matching(&facts.target, &facts.event_type, sample);
+/// Whether there is something to send, and no endpoint that does not take it. Anything else is a
+/// verdict, for which the catalog has to be current.
+fn all_can_be_sent(planned: &[Planned]) -> bool {
+    let active = |planned: &Planned| planned.endpoint.state == EndpointState::Active;
+    !planned.is_empty() && planned.iter().all(active)
+}
+
+fn plan(project: &Project, facts: &Facts, payload: &str) -> Vec<Planned> {
+    let sample = Sample::new(payload, &facts.headers);
+    let matching = project.matching(&facts.target, &facts.event_type, &sample);
     let plan = |(endpoint, subscription): (Arc<Endpoint>, Arc<Subscription>)| Planned {
         id: delivery_id(facts.id, subscription.id, None),
         endpoint,
@@ -391,7 +431,10 @@ pub(super) fn retry_of<'a>(project: &'a Project, subscription: &'a Subscription)
 }
 
 fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
-    let mut rows = Rows::default();
+    let mut rows = Rows {
+        repeats: shared.repeats,
+        ..Rows::default()
+    };
     let facts = &shared.facts;
     let (state, failure_reason) = if unmatched {
         (EventState::Failure, Some("no subscription matched this event"))
@@ -401,6 +444,8 @@ fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
     if facts.stored {
         rows.event_outcomes.push(EventOutcome {
             id: facts.id,
+            project_id: facts.project,
+            payload_bytes: shared.payload.len(),
             state,
             duplicate: false,
             failure_reason,
@@ -415,35 +460,17 @@ fn event_rows(shared: &Shared, unmatched: bool) -> Rows {
             failure_reason,
         ));
     }
-    count_event(&mut rows.counts, shared, unmatched);
     rows
-}
-
-fn count_event(counts: &mut Counts, shared: &Shared, unmatched: bool) {
-    let (at, project) = (shared.facts.id.instant(), shared.project.id);
-    counts.add(at, project, WHOLE_PROJECT, Metric::Accepted, 1);
-    counts.add(
-        at,
-        project,
-        WHOLE_PROJECT,
-        Metric::AcceptedBytes,
-        shared.payload.len() as i64,
-    );
-    if unmatched {
-        counts.add(at, project, WHOLE_PROJECT, Metric::Unmatched, 1);
-    }
 }
 
 fn delivery_rows(shared: &Shared, planned: &Planned, standing: Standing) -> Rows {
     let mut rows = Rows::default();
-    let (at, project, endpoint) = (shared.facts.id.instant(), shared.project.id, planned.endpoint.id);
-    super::engine::count_standing(&mut rows.counts, at, project, endpoint, &standing);
     rows.deliveries.push(NewDelivery {
         id: planned.id,
         keep_days: shared.project.keep_days,
-        project_id: project,
+        project_id: shared.project.id,
         event_id: shared.facts.id,
-        endpoint_id: endpoint,
+        endpoint_id: planned.endpoint.id,
         subscription_id: Some(planned.subscription.id),
         event_type: shared.event_type.clone(),
         standing,

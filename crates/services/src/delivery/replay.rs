@@ -17,6 +17,7 @@ use super::journal::Rows;
 use super::pipeline::delivery_id;
 use super::rows::waiting;
 use crate::Services;
+use crate::archive::{Read, Tier};
 use crate::catalog::Sample;
 use crate::error::{Error, Result};
 use crate::queues::Queues;
@@ -41,11 +42,16 @@ pub async fn resend(
 }
 
 /// New deliveries of an event to every subscription that matches it now. Done twice for the same
-/// `batch`, it makes the same deliveries.
+/// `batch`, it makes the same deliveries. The event may be in the archive.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while PostgreSQL is away.
-pub async fn again(services: &Services, event: &Event, batch: Option<Uuid>) -> Result<Vec<DeliveryId>> {
+pub async fn again(
+    services: &Services,
+    found: &Read<Event>,
+    batch: Option<Uuid>,
+) -> Result<Vec<DeliveryId>> {
+    let event = &found.data;
     let project = services
         .catalog
         .project(event.project_id)
@@ -55,13 +61,22 @@ pub async fn again(services: &Services, event: &Event, batch: Option<Uuid>) -> R
         let sample = Sample::new(&event.payload, &headers);
         project.matching(&target_of(event), &event.event_type, &sample)
     };
+    // The class of an archived event is that of the time when it left.
+    let keep_days = match found.tier() {
+        Tier::Archive => project.keep_days,
+        Tier::Hot | Tier::Mixed => event.keep_days,
+    };
     let now = services.clock.now();
     let occasion = batch.unwrap_or_else(|| domain::id::uuid_at(now));
-    let mut rows = Rows::default();
+    let mut rows = Rows {
+        // A batch may do an event again, and its rows may have moved to another class meanwhile.
+        repeats: batch.is_some(),
+        ..Rows::default()
+    };
     for (endpoint, subscription) in matching {
         rows.deliveries.push(NewDelivery {
             id: delivery_id(event.id, subscription.id, Some(occasion)),
-            keep_days: event.keep_days,
+            keep_days,
             project_id: project.id,
             event_id: event.id,
             endpoint_id: endpoint.id,

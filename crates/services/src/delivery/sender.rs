@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use domain::ssrf::{AddressPolicy, Reason};
+use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -77,12 +78,14 @@ impl Sender {
     /// # Errors
     /// [`Error::Invalid`] when a network of the allow or deny list cannot be read.
     pub fn new(options: &DeliveryOptions) -> Result<Self> {
-        let policy = Arc::new(AddressPolicy {
-            allow: networks("delivery.allow_addresses", &options.allow_addresses)?,
-            deny: networks("delivery.deny_addresses", &options.deny_addresses)?,
-        });
+        Self::with_names(options, Arc::new(look_up))
+    }
+
+    fn with_names(options: &DeliveryOptions, names: Names) -> Result<Self> {
+        let policy = Arc::new(address_policy(options)?);
         let mut http = HttpConnector::new_with_resolver(GuardedResolver {
             policy: Arc::clone(&policy),
+            names,
         });
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -153,6 +156,17 @@ impl Sender {
     }
 }
 
+/// Which addresses deliveries may be sent to.
+///
+/// # Errors
+/// [`Error::Invalid`] when a network of the allow or deny list cannot be read.
+pub(crate) fn address_policy(options: &DeliveryOptions) -> Result<AddressPolicy> {
+    Ok(AddressPolicy {
+        allow: networks("delivery.allow_addresses", &options.allow_addresses)?,
+        deny: networks("delivery.deny_addresses", &options.deny_addresses)?,
+    })
+}
+
 fn networks(field: &str, texts: &[String]) -> Result<Vec<ipnet::IpNet>> {
     texts
         .iter()
@@ -220,10 +234,27 @@ struct Refused {
     reason: Reason,
 }
 
+/// Tells the addresses of a name.
+type Names = Arc<dyn Fn(Name) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// Asks the machine's resolver.
+fn look_up(name: Name) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+}
+
 /// Resolves names and drops what must not be sent to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct GuardedResolver {
     policy: Arc<AddressPolicy>,
+    names: Names,
+}
+
+impl std::fmt::Debug for GuardedResolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardedResolver")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Service<Name> for GuardedResolver {
@@ -236,11 +267,11 @@ impl Service<Name> for GuardedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let policy = Arc::clone(&self.policy);
+        let (policy, addresses) = (Arc::clone(&self.policy), (self.names)(name));
         Box::pin(async move {
             let mut allowed = Vec::new();
             let mut refused = None;
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
+            for address in addresses.await? {
                 match policy.is_refused(address.ip()) {
                     None => allowed.push(address),
                     Some(reason) => {
@@ -256,5 +287,98 @@ impl Service<Name> for GuardedResolver {
                 _ => Ok(allowed.into_iter()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use testkit::Receiver;
+
+    use super::*;
+
+    /// Stands for a public address: the tests' machine owns it, and the policy lets it through.
+    const PUBLIC: &str = "127.0.0.2";
+
+    /// A sender for which every name has the next of `answers`, and the last one for ever.
+    fn sender(answers: &[&[&str]]) -> Sender {
+        let answers: Vec<Vec<SocketAddr>> = answers
+            .iter()
+            .map(|answer| {
+                answer
+                    .iter()
+                    .map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0))
+            })
+            .map(Iterator::collect)
+            .collect();
+        let left = Mutex::new(answers);
+        let names: Names = Arc::new(move |_| {
+            let mut left = left.lock().expect("not poisoned");
+            let answer = if left.len() > 1 {
+                left.remove(0)
+            } else {
+                left[0].clone()
+            };
+            Box::pin(async move { Ok(answer) })
+        });
+        let options = DeliveryOptions {
+            allow_addresses: vec![PUBLIC.to_owned()],
+            ..crate::Options::default().delivery
+        };
+        Sender::with_names(&options, names).expect("a sender")
+    }
+
+    /// A public and a private receiver on the same port.
+    async fn receivers() -> (Receiver, Receiver) {
+        loop {
+            let private = Receiver::start().await;
+            let at = SocketAddr::new(PUBLIC.parse().expect("an address"), private.address.port());
+            // Somebody else may have the port there.
+            if let Some(public) = Receiver::start_at(at).await {
+                return (public, private);
+            }
+        }
+    }
+
+    async fn send(sender: &Sender, port: u16) -> std::result::Result<Answer, SendError> {
+        let request = Request::post(format!("http://receiver.test:{port}/"))
+            // A connection that is kept would be used again without a look-up.
+            .header("connection", "close")
+            .body(Full::default())
+            .expect("a request");
+        sender.send(request, Duration::from_secs(30)).await
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_to_a_private_address_is_refused_where_the_connection_is_made() {
+        let (public, private) = receivers().await;
+        let port = public.address.port();
+        let sender = sender(&[&[PUBLIC], &["127.0.0.1"]]);
+        let answer = send(&sender, port).await.expect("an answer");
+        assert_eq!(answer.address, Some(PUBLIC.parse().expect("an address")));
+        let refused = send(&sender, port).await;
+        assert!(
+            matches!(&refused, Err(SendError::Refused { address, .. }) if address.is_loopback()),
+            "{refused:?}"
+        );
+        assert_eq!((public.received().len(), private.received().len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn of_several_addresses_only_the_public_ones_are_connected_to() {
+        let (public, private) = receivers().await;
+        let port = public.address.port();
+        let sender = sender(&[&["127.0.0.1", PUBLIC, "::1"]]);
+        for _ in 0..5 {
+            let answer = send(&sender, port).await.expect("an answer");
+            assert_eq!(answer.address, Some(PUBLIC.parse().expect("an address")));
+        }
+        assert_eq!((public.received().len(), private.received().len()), (5, 0));
+        drop(public);
+        // The public one is gone: the private one is no way out.
+        let failed = send(&sender, port).await;
+        assert!(matches!(failed, Err(SendError::Connection(_))), "{failed:?}");
+        assert!(private.received().is_empty());
     }
 }

@@ -101,7 +101,7 @@ impl Engine {
         let id = event.id;
         let existing = db::deliveries::of_event(&self.services.db, id).await;
         let done = match existing {
-            Ok(deliveries) if !deliveries.is_empty() => self.close_stored(id).await,
+            Ok(deliveries) if !deliveries.is_empty() => self.close_stored(&event).await,
             Ok(_) => self.process(as_accepted(event), Hand::Claimed).await,
             Err(error) => Err(error.into()),
         };

@@ -1,13 +1,18 @@
 //! What must not be sent to.
 
+use domain::id::EndpointId;
 use domain::state::DeliveryState;
 use testkit::{Gateway, Receiver, Reply, Setup};
 
-async fn refused(url: &str) -> String {
+/// Nothing private is allowed.
+fn strict() -> Setup {
     let mut setup = Setup::default();
     setup.options.delivery.allow_addresses.clear();
-    let gateway = Gateway::with(setup).await;
-    let endpoint = gateway.endpoint(url).await;
+    setup
+}
+
+/// Why a delivery to the endpoint was refused.
+async fn refusal(gateway: &Gateway, endpoint: EndpointId) -> String {
     let event = gateway.send(endpoint, "{}").await;
     gateway
         .wait_for(event, DeliveryState::Retry)
@@ -19,7 +24,9 @@ async fn refused(url: &str) -> String {
 #[tokio::test]
 async fn a_name_that_leads_to_a_private_address_is_refused_where_the_connection_is_made() {
     let receiver = Receiver::start().await;
-    let reason = refused(&format!("http://localhost:{}/", receiver.address.port())).await;
+    let gateway = Gateway::with(strict()).await;
+    let url = format!("http://localhost:{}/", receiver.address.port());
+    let reason = refusal(&gateway, gateway.endpoint(&url).await).await;
     assert!(
         reason.contains("refused") && reason.contains("loopback"),
         "{reason}"
@@ -27,12 +34,29 @@ async fn a_name_that_leads_to_a_private_address_is_refused_where_the_connection_
     assert!(receiver.received().is_empty());
 }
 
+/// Puts an address into an endpoint's row that could not be saved, as one that was allowed before.
+async fn readdress(gateway: &Gateway, endpoint: EndpointId, url: String) {
+    let txn = gateway.services.db.begin().await.expect("a transaction");
+    let mut row = db::endpoints::lock(&txn, gateway.project.0, endpoint.0)
+        .await
+        .expect("asked")
+        .expect("a row");
+    row.url = url;
+    db::endpoints::update(&txn, row).await.expect("changed");
+    txn.commit().await.expect("committed");
+    gateway.services.catalog.reload().await.expect("loaded");
+}
+
 #[tokio::test]
 async fn a_private_address_that_is_written_out_is_refused() {
     let receiver = Receiver::start().await;
-    for host in ["127.0.0.1", "[::ffff:127.0.0.1]"] {
-        let reason = refused(&format!("http://{host}:{}/", receiver.address.port())).await;
-        assert!(reason.contains("refused"), "{reason}");
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433"] {
+        let gateway = Gateway::with(strict()).await;
+        let endpoint = gateway.endpoint("https://example.com/").await;
+        let url = format!("http://{host}:{}/", receiver.address.port());
+        readdress(&gateway, endpoint, url).await;
+        let reason = refusal(&gateway, endpoint).await;
+        assert!(reason.contains("refused"), "{host}: {reason}");
     }
     assert!(receiver.received().is_empty());
 }

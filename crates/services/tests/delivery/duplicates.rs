@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
+use domain::clock::Clock as _;
 use domain::event::Target;
+use domain::lifecycle::{KeepDays, next_day, start_of};
 use domain::state::{DeliveryState, EventState};
 use queue::payload::{AcceptedEvent, Facts};
 use services::delivery::Hand;
@@ -76,4 +79,67 @@ async fn an_event_that_is_done_twice_makes_one_row_and_one_delivery() {
     // Nobody noticed that it had been given out before: at least nothing doubles in PostgreSQL.
     gateway.engine.process(event(), Hand::First).await.expect("done");
     assert_eq!(gateway.deliveries(id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_when_its_event_has_left_and_not_before() {
+    let mut setup = Setup {
+        workers: false,
+        ..Setup::default()
+    };
+    setup.options.lifecycle.retention_policy = true;
+    let gateway = Gateway::with(setup).await;
+    let services = &gateway.services;
+    // Away from midnight, so that the day's end is known.
+    gateway
+        .clock
+        .set(start_of(next_day(services.clock.now().date_naive())) + TimeDelta::hours(5));
+    let accepted = services.clock.now();
+    let event = domain::id::EventId::at(accepted);
+    let claim = db::idempotency::Claim {
+        project: gateway.project,
+        key: "invoice-7".to_owned(),
+        event,
+    };
+    db::idempotency::claim(&services.db, &[claim])
+        .await
+        .expect("claimed");
+    let forgotten_at = async |days: i64, hours: i64| {
+        gateway
+            .clock
+            .set(start_of(accepted.date_naive()) + TimeDelta::days(days) + TimeDelta::hours(hours));
+        services::ingest::forget_idempotency_keys(services)
+            .await
+            .expect("looked")
+    };
+    assert_eq!(forgotten_at(400, 0).await, 0, "events are kept for ever");
+    crate::keep_for(services, gateway.project, KeepDays(7)).await;
+    assert_eq!(forgotten_at(7, 23).await, 0, "the event is still there");
+    let known = db::idempotency::find(&services.db, gateway.project, "invoice-7").await;
+    assert_eq!(known.expect("asked"), Some(event));
+    assert_eq!(forgotten_at(8, 1).await, 1);
+    let known = db::idempotency::find(&services.db, gateway.project, "invoice-7").await;
+    assert_eq!(known.expect("asked"), None);
+}
+
+#[tokio::test]
+async fn no_key_is_forgotten_where_nothing_is_deleted() {
+    let gateway = Gateway::with(Setup {
+        workers: false,
+        ..Setup::default()
+    })
+    .await;
+    let services = &gateway.services;
+    let claim = db::idempotency::Claim {
+        project: gateway.project,
+        key: "invoice-7".to_owned(),
+        event: domain::id::EventId::at(services.clock.now()),
+    };
+    db::idempotency::claim(&services.db, &[claim])
+        .await
+        .expect("claimed");
+    crate::keep_for(services, gateway.project, KeepDays(1)).await;
+    gateway.pass(TimeDelta::days(30));
+    let forgotten = services::ingest::forget_idempotency_keys(services).await;
+    assert_eq!(forgotten.expect("looked"), 0);
 }

@@ -1,8 +1,12 @@
 //! Retries: when, how often, and what ends them.
 
 use chrono::TimeDelta;
+use domain::lifecycle::KeepDays;
 use domain::state::DeliveryState;
-use testkit::{Gateway, Receiver, Reply};
+use serde_json::json;
+use services::Error;
+use services::projects::ProjectUpdate;
+use testkit::{Gateway, Receiver, Reply, Setup};
 
 #[tokio::test]
 async fn a_failed_delivery_is_tried_again_when_its_time_has_come_and_not_before() {
@@ -81,4 +85,33 @@ async fn what_a_dead_worker_left_under_lease_is_done_by_another() {
     let delivery = gateway.wait_for(event, DeliveryState::Success).await;
     assert_eq!(delivery.id, under_way.id);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_outlives_the_events_is_refused_with_both_figures() {
+    let gateway = Gateway::with(Setup {
+        workers: false,
+        ..Setup::default()
+    })
+    .await;
+    let (services, actor) = (&gateway.services, gateway.actor());
+    let retry_over_days = async |days: u32| {
+        let config = json!({ "strategy": { "type": "linear", "duration": 86_400, "retry_count": days + 1 } });
+        let update = ProjectUpdate {
+            config: config.as_object().cloned(),
+            ..ProjectUpdate::default()
+        };
+        services::projects::update(services, &actor, gateway.project, update).await
+    };
+    retry_over_days(8).await.expect("kept for ever");
+    crate::keep_for(services, gateway.project, KeepDays(7)).await;
+    retry_over_days(7).await.expect("saved");
+    let refused = retry_over_days(8).await;
+    let Err(Error::Invalid(fields)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(fields.len(), 1);
+    assert_eq!(fields[0].field, "config.strategy");
+    let reason = &fields[0].reason;
+    assert!(reason.contains("8 days") && reason.contains("7 days"), "{reason}");
 }

@@ -33,6 +33,22 @@ async fn events_of_a_day_that_nobody_prepared_are_kept_and_moved_home() {
 }
 
 #[tokio::test]
+async fn rows_come_home_although_their_day_is_long_over() {
+    let (gateway, receiver) = (Gateway::start().await, Receiver::start().await);
+    let endpoint = gateway.endpoint(&receiver.url("/")).await;
+    gateway.pass(TimeDelta::days(40));
+    let event = gateway.send(endpoint, "{}").await;
+    gateway.wait_for(event, DeliveryState::Success).await;
+    gateway.pass(TimeDelta::days(40));
+    let made = services::partitions::keep_ahead(&gateway.services)
+        .await
+        .expect("made");
+    assert_eq!(made.moved, 3);
+    assert_eq!(rows_in_default(&gateway.services.db).await, 0);
+    gateway.wait_for(event, DeliveryState::Success).await;
+}
+
+#[tokio::test]
 async fn leaves_of_a_class_exist_before_the_class_is_used() {
     let gateway = Gateway::start().await;
     let (services, db) = (&gateway.services, &gateway.services.db);
