@@ -4,7 +4,7 @@
 //! each; a dead worker's batch goes on from its cursor in another one's hands.
 
 use chrono::{DateTime, Utc};
-use domain::id::{BatchId, EventId, ProjectId};
+use domain::id::{BatchId, ProjectId};
 use domain::role::Role;
 use domain::state::DeliveryState;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub use db::batches::Batch;
 
 use crate::access::Actor;
+use crate::archive;
 use crate::delivery::due::LEASE;
 use crate::delivery::replay;
 use crate::error::{Error, Result};
@@ -187,18 +188,18 @@ async fn retry_step(services: &Services, batch: &Batch, after: Option<uuid::Uuid
 
 async fn replay_step(services: &Services, batch: &Batch, after: Option<uuid::Uuid>) -> Result<Step> {
     let filter = serde_json::from_value(batch.filter.clone()).map_err(Error::internal)?;
-    let ids: Vec<EventId> =
-        db::events::ids_after(&services.db, batch.project_id, &filter, after, STEP).await?;
+    let project = batch.project_id;
+    let step = archive::events::step(services, project, &filter, after, STEP).await?;
     let mut failed = 0;
-    for id in &ids {
-        match db::events::find(&services.db, *id).await? {
-            Some(event) => drop(replay::again(services, &event, Some(batch.id.0)).await?),
+    for id in &step.ids {
+        match archive::events::find(services, project, *id).await? {
+            Some(found) => drop(replay::again(services, &found, Some(batch.id.0)).await?),
             None => failed += 1,
         }
     }
     Ok(Step {
-        last: ids.last().map(|id| id.0),
-        done: ids.len() as i64 - failed,
+        last: step.reached,
+        done: step.ids.len() as i64 - failed,
         failed,
     })
 }

@@ -1,4 +1,4 @@
-//! Deliveries and their attempts: list, look at, send again.
+//! Deliveries and their attempts: list, look at, wherever they lie; send again.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ pub use db::attempts::Attempt;
 pub use db::deliveries::{Delivery, DeliveryFilter};
 
 use crate::access::Actor;
+use crate::archive::{self, Read, Tier};
 use crate::batches::{self, Kind};
 use crate::delivery::replay;
 use crate::error::{Error, Result};
@@ -18,14 +19,14 @@ use crate::events::COUNT_LIMIT;
 use crate::{Services, audit};
 
 /// Most attempts shown of one delivery; the newest ones.
-const ATTEMPTS_LIMIT: i64 = 1_000;
+const ATTEMPTS_LIMIT: usize = 1_000;
 /// Most deliveries sent again in one call; more is a batch.
 const RESEND_LIMIT: usize = 1_000;
 
 /// A page of a project's deliveries.
 ///
 /// # Errors
-/// [`Error::TooSlow`] when the filters match too rarely to be found in time.
+/// As [`read_list`].
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -33,58 +34,103 @@ pub async fn list(
     filter: &DeliveryFilter,
     page: PageRequest,
 ) -> Result<Page<Delivery>> {
+    Ok(read_list(services, actor, project, filter, page).await?.data)
+}
+
+/// As [`list`], with where the deliveries came from and what that took.
+///
+/// # Errors
+/// [`Error::TooSlow`] when the filters match too rarely to be found in time;
+/// [`Error::Unavailable`] while a store is away that has deliveries of the page.
+pub async fn read_list(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    filter: &DeliveryFilter,
+    page: PageRequest,
+) -> Result<Read<Page<Delivery>>> {
     actor.require(project, Role::Viewer)?;
-    Ok(db::deliveries::list(&services.db, project, filter, page).await?)
+    archive::deliveries::page(services, project, filter, page).await
 }
 
 /// One delivery.
 ///
 /// # Errors
-/// [`Error::NotFound`] also for deliveries of other projects.
+/// As [`read`].
 pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: DeliveryId) -> Result<Delivery> {
+    Ok(read(services, actor, project, id).await?.data)
+}
+
+/// As [`get`], with where the delivery came from and what that took.
+///
+/// # Errors
+/// [`Error::NotFound`] also for deliveries of other projects; [`Error::Unavailable`] while the store
+/// is away that the delivery may be in.
+pub async fn read(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    id: DeliveryId,
+) -> Result<Read<Delivery>> {
     actor.require(project, Role::Viewer)?;
-    let delivery = db::deliveries::find(&services.db, id).await?;
-    delivery
-        .filter(|delivery| delivery.project_id == project)
+    archive::deliveries::find(services, project, id)
+        .await?
         .ok_or(Error::NotFound("event delivery"))
 }
 
 /// The attempts of a delivery, oldest first.
 ///
 /// # Errors
-/// As [`get`].
+/// As [`read`].
 pub async fn attempts(
     services: &Services,
     actor: &Actor,
     project: ProjectId,
     id: DeliveryId,
 ) -> Result<Vec<Attempt>> {
-    get(services, actor, project, id).await?;
-    Ok(db::attempts::of_delivery(&services.db, id, ATTEMPTS_LIMIT).await?)
+    Ok(read_attempts(services, actor, project, id).await?.data.1)
 }
 
-/// One attempt of a delivery.
+/// A delivery with its attempts, oldest first, where they came from and what that took.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the delivery is another project's or the attempt another delivery's.
-pub async fn attempt(
+/// As [`read`].
+pub async fn read_attempts(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    id: DeliveryId,
+) -> Result<Read<(Delivery, Vec<Attempt>)>> {
+    let delivery = read(services, actor, project, id).await?;
+    let attempts = archive::deliveries::attempts(services, project, id, ATTEMPTS_LIMIT).await?;
+    Ok(delivery.and(attempts))
+}
+
+/// One attempt with its delivery, where they came from and what that took.
+///
+/// # Errors
+/// [`Error::NotFound`] when the delivery is another project's or the attempt another delivery's;
+/// else as [`read`].
+pub async fn read_attempt(
     services: &Services,
     actor: &Actor,
     project: ProjectId,
     delivery: DeliveryId,
     id: AttemptId,
-) -> Result<Attempt> {
-    get(services, actor, project, delivery).await?;
-    let attempt = db::attempts::find(&services.db, id).await?;
+) -> Result<Read<(Delivery, Attempt)>> {
+    let found = read(services, actor, project, delivery).await?;
+    let attempt = archive::deliveries::attempt(services, project, id).await?;
     attempt
-        .filter(|attempt| attempt.delivery_id == delivery)
+        .filter(|attempt| attempt.data.delivery_id == delivery)
+        .map(|attempt| found.and(attempt))
         .ok_or(Error::NotFound("delivery attempt"))
 }
 
-/// How many deliveries match, counted up to [`COUNT_LIMIT`].
+/// How many matching deliveries can be sent again, counted up to [`COUNT_LIMIT`]: those in the
+/// archive cannot.
 ///
 /// # Errors
-/// As [`list`].
+/// As [`read_list`].
 pub async fn count(
     services: &Services,
     actor: &Actor,
@@ -95,10 +141,10 @@ pub async fn count(
     Ok(db::deliveries::count(&services.db, project, filter, COUNT_LIMIT).await?)
 }
 
-/// Deliveries per state, each counted up to [`COUNT_LIMIT`].
+/// Deliveries per state, each counted up to [`COUNT_LIMIT`], those in the archive included.
 ///
 /// # Errors
-/// As [`list`].
+/// As [`read_list`].
 pub async fn totals(
     services: &Services,
     actor: &Actor,
@@ -120,13 +166,14 @@ pub async fn totals(
             db::deliveries::count(&services.db, project, &one, COUNT_LIMIT).await?,
         );
     }
+    archive::deliveries::add_archived(services, project, filter, &mut totals, COUNT_LIMIT).await?;
     Ok(totals)
 }
 
 /// Sends a failed or discarded delivery again, as a new attempt of the same delivery.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it did not fail, or its endpoint takes nothing now.
+/// [`Error::Conflict`] when it did not fail, is in the archive, or its endpoint takes nothing now.
 pub async fn resend(
     services: &Services,
     actor: &Actor,
@@ -134,7 +181,13 @@ pub async fn resend(
     id: DeliveryId,
 ) -> Result<Delivery> {
     actor.require(project, Role::ProjectAdmin)?;
-    let delivery = get(services, actor, project, id).await?;
+    let found = read(services, actor, project, id).await?;
+    if found.tier() == Tier::Archive {
+        return Err(Error::Conflict(
+            "the delivery is in the archive; replay its event instead".to_owned(),
+        ));
+    }
+    let delivery = found.data;
     match delivery.state {
         DeliveryState::Failure | DeliveryState::Discarded => {}
         DeliveryState::Success => return Err(Error::Conflict("event already sent".to_owned())),
@@ -158,7 +211,8 @@ pub async fn resend(
     get(services, actor, project, id).await
 }
 
-/// Sends delivered ones again. Returns how many were taken and how many were not.
+/// Sends delivered ones again. Returns how many were taken and how many were not: those in the archive
+/// are not.
 ///
 /// # Errors
 /// [`Error::Invalid`] without ids or with too many.
@@ -187,8 +241,8 @@ pub async fn force_resend(
     Ok((taken, ids.len() - taken))
 }
 
-/// Starts to retry every matching delivery in the background. Without states, those that failed
-/// or were discarded.
+/// Starts to retry every matching delivery in the background, but for those in the archive. Without
+/// states, those that failed or were discarded.
 ///
 /// # Errors
 /// [`Error::Conflict`] while another retry of the project is under way.

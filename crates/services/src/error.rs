@@ -86,6 +86,10 @@ impl From<DbError> for Error {
                 what: "PostgreSQL",
                 retry_after: 5,
             },
+            DbError::Moved => Self::Unavailable {
+                what: "PostgreSQL",
+                retry_after: 1,
+            },
             DbError::Timeout => Self::TooSlow,
             DbError::Duplicate { constraint } => Self::Conflict(format!("already exists ({constraint})")),
             DbError::NoLeaf | DbError::Internal(_) => Self::Internal(Box::new(error)),

@@ -1,4 +1,4 @@
-//! Events: list, look at, replay.
+//! Events: list, look at, replay, wherever they lie.
 
 use domain::id::{BatchId, DeliveryId, EventId, ProjectId};
 use domain::page::{Page, PageRequest};
@@ -8,6 +8,7 @@ use domain::state::EventState;
 pub use db::events::{Event, EventFilter};
 
 use crate::access::Actor;
+use crate::archive::{self, Read};
 use crate::batches::{self, Kind};
 use crate::delivery::replay;
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ pub const COUNT_LIMIT: i64 = 10_001;
 /// want.
 ///
 /// # Errors
-/// [`Error::TooSlow`] when the filters match too rarely to be found in time.
+/// As [`read_list`].
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -29,26 +30,55 @@ pub async fn list(
     page: PageRequest,
     payload: bool,
 ) -> Result<Page<Event>> {
+    Ok(read_list(services, actor, project, filter, page, payload).await?.data)
+}
+
+/// As [`list`], with where the events came from and what that took.
+///
+/// # Errors
+/// [`Error::TooSlow`] when the filters match too rarely to be found in time;
+/// [`Error::Unavailable`] while a store is away that has events of the page.
+pub async fn read_list(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    filter: &EventFilter,
+    page: PageRequest,
+    payload: bool,
+) -> Result<Read<Page<Event>>> {
     actor.require(project, Role::Viewer)?;
-    Ok(db::events::list(&services.db, project, filter, page, payload).await?)
+    archive::events::page(services, project, filter, page, payload).await
 }
 
 /// One event with its payload.
 ///
 /// # Errors
-/// [`Error::NotFound`] also for events of other projects.
+/// As [`read`].
 pub async fn get(services: &Services, actor: &Actor, project: ProjectId, id: EventId) -> Result<Event> {
+    Ok(read(services, actor, project, id).await?.data)
+}
+
+/// As [`get`], with where the event came from and what that took.
+///
+/// # Errors
+/// [`Error::NotFound`] also for events of other projects; [`Error::Unavailable`] while the store is
+/// away that the event may be in.
+pub async fn read(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    id: EventId,
+) -> Result<Read<Event>> {
     actor.require(project, Role::Viewer)?;
-    let event = db::events::find(&services.db, id).await?;
-    event
-        .filter(|event| event.project_id == project)
+    archive::events::find(services, project, id)
+        .await?
         .ok_or(Error::NotFound("event"))
 }
 
 /// How many events match, counted up to [`COUNT_LIMIT`].
 ///
 /// # Errors
-/// As [`list`].
+/// As [`read_list`].
 pub async fn count(
     services: &Services,
     actor: &Actor,
@@ -56,14 +86,14 @@ pub async fn count(
     filter: &EventFilter,
 ) -> Result<i64> {
     actor.require(project, Role::Viewer)?;
-    Ok(db::events::count(&services.db, project, filter, COUNT_LIMIT).await?)
+    archive::events::count(services, project, filter, COUNT_LIMIT).await
 }
 
 /// Sends an event again to every subscription that matches it now, as new deliveries. The event
-/// stays one row, and its idempotency key does not stand in the way.
+/// stays where it is, also in the archive, and its idempotency key does not stand in the way.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] for an event that still waits to be matched.
+/// As [`read`]; [`Error::Conflict`] for an event that still waits to be matched.
 pub async fn replay(
     services: &Services,
     actor: &Actor,
@@ -71,11 +101,11 @@ pub async fn replay(
     id: EventId,
 ) -> Result<(Event, Vec<DeliveryId>)> {
     actor.require(project, Role::ProjectAdmin)?;
-    let event = get(services, actor, project, id).await?;
-    if matches!(event.state, EventState::Pending | EventState::Processing) {
+    let found = read(services, actor, project, id).await?;
+    if matches!(found.data.state, EventState::Pending | EventState::Processing) {
         return Err(Error::Conflict("the event has not been matched yet".to_owned()));
     }
-    let deliveries = replay::again(services, &event, None).await?;
+    let deliveries = replay::again(services, &found, None).await?;
     audit::note(
         services,
         actor,
@@ -84,7 +114,7 @@ pub async fn replay(
         ("event", Some(id.0)),
     )
     .await?;
-    Ok((event, deliveries))
+    Ok((found.data, deliveries))
 }
 
 /// Starts to replay every matching event in the background.

@@ -3,24 +3,30 @@
 //! Every function takes the [`Services`] it works with and the [`Actor`](access::Actor) it works
 //! for, checks that the actor may, and returns plain data. No axum, no Leptos, no SQL.
 //!
-//! May import: `domain`, `db`, `queue`.
+//! May import: `domain`, `db`, `queue`, `storage`.
 
 pub mod access;
 pub mod api_keys;
+pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod batches;
 pub mod bootstrap;
 pub mod catalog;
 mod changed;
+pub mod conversion;
+pub mod deletion;
 pub mod deliveries;
 pub mod delivery;
 pub mod endpoints;
 pub mod error;
 pub mod event_types;
 pub mod events;
+pub mod features;
 mod fields;
 pub mod filters;
 mod grouping;
+pub mod holds;
 pub mod ingest;
 pub mod jobs;
 pub mod meters;
@@ -33,8 +39,10 @@ mod password;
 pub mod patch;
 pub mod projects;
 pub mod queues;
+pub mod retention;
 pub mod sessions;
 pub mod sign_in;
+pub mod storage_policies;
 pub mod subscriptions;
 pub mod users;
 pub mod vault;
@@ -63,6 +71,12 @@ pub struct Services {
     pub meters: meters::Meters,
     /// Limits and switches from the configuration.
     pub options: Options,
+    /// Opened stores of the archive.
+    pub stores: storage_policies::Stores,
+    /// Reads the archive.
+    pub archive: archive::Archive,
+    /// Jobs that run in this process.
+    pub jobs: jobs::RunningJobs,
     /// Rows that a caller waits for: tells at once when PostgreSQL is away.
     intake: delivery::journal::Journal,
 }
@@ -90,7 +104,10 @@ impl Services {
             clock,
             vault,
             meters: meters::Meters::default(),
+            archive: archive::Archive::new(&options.archive),
             options,
+            stores: storage_policies::Stores::default(),
+            jobs: jobs::RunningJobs::default(),
             intake,
         }
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::NaiveTime;
+use domain::storage::StoragePolicy;
+
 /// Limits and switches of all use cases.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -13,6 +16,12 @@ pub struct Options {
     pub delivery: DeliveryOptions,
     /// Keeping partitions ahead.
     pub partitions: PartitionOptions,
+    /// Keeping, copying and deleting days.
+    pub lifecycle: LifecycleOptions,
+    /// Objects of the archive, and reading them.
+    pub archive: ArchiveOptions,
+    /// Where copies lie, when the configuration says so; the page cannot change it then.
+    pub storage: Option<StoragePolicy>,
     /// Signing in.
     pub sign_in: SignInOptions,
 }
@@ -65,6 +74,35 @@ pub struct PartitionOptions {
     pub days_ahead: u16,
 }
 
+/// Keeping, copying and deleting days.
+#[derive(Clone, Debug)]
+pub struct LifecycleOptions {
+    /// Whether the configuration turns the feature `retention-policy` on: nothing is deleted
+    /// without it. A page may turn it on as well.
+    pub retention_policy: bool,
+    /// Whether new projects delete what is over.
+    pub retention_on: bool,
+    /// For how many days new projects keep their events.
+    pub retention_days: u16,
+    /// When the day that ended is copied, in UTC.
+    pub backup_at: NaiveTime,
+    /// When days that are over leave, in UTC.
+    pub deletion_at: NaiveTime,
+}
+
+/// Objects of the archive, and reading them.
+#[derive(Clone, Copy, Debug)]
+pub struct ArchiveOptions {
+    /// Most rows of one object.
+    pub segment_rows: u32,
+    /// Memory of one process for parts of objects that were read lately, in bytes.
+    pub cache_bytes: u64,
+    /// Most requests of one process to the stores at once, for reading.
+    pub read_concurrency: usize,
+    /// Most bytes that one page of a list may fetch from the stores.
+    pub read_budget_bytes: u64,
+}
+
 /// Signing in.
 #[derive(Clone, Debug)]
 pub struct SignInOptions {
@@ -96,6 +134,20 @@ impl Default for Options {
                 first_attempt_grace: Duration::from_millis(20),
             },
             partitions: PartitionOptions { days_ahead: 14 },
+            lifecycle: LifecycleOptions {
+                retention_policy: false,
+                retention_on: false,
+                retention_days: 30,
+                backup_at: quarter_past(0),
+                deletion_at: quarter_past(2),
+            },
+            archive: ArchiveOptions {
+                segment_rows: 100_000,
+                cache_bytes: 128 * 1024 * 1024,
+                read_concurrency: 16,
+                read_budget_bytes: 64 * 1024 * 1024,
+            },
+            storage: None,
             sign_in: SignInOptions {
                 session_idle: Duration::from_hours(7 * 24),
                 failures_allowed: 10,
@@ -103,4 +155,9 @@ impl Default for Options {
             },
         }
     }
+}
+
+/// A quarter past a full hour.
+fn quarter_past(hour: u32) -> NaiveTime {
+    NaiveTime::from_hms_opt(hour, 15, 0).unwrap_or(NaiveTime::MIN)
 }

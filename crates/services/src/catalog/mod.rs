@@ -132,9 +132,30 @@ impl Catalog {
         Ok(())
     }
 
+    /// Makes sure that what this table says of some projects is what PostgreSQL says now. Costs one
+    /// small statement when it is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while PostgreSQL is away.
+    pub async fn catch_up(&self, projects: &[ProjectId]) -> Result<()> {
+        let versions = db::catalog::versions(&self.db, Some(projects)).await?;
+        let versions: HashMap<ProjectId, i64> = versions.into_iter().collect();
+        let known = |id: &ProjectId| self.project(*id).map(|project| project.version);
+        let changed: Vec<ProjectId> = projects
+            .iter()
+            .filter(|id| known(id) != versions.get(id).copied())
+            .copied()
+            .collect();
+        if changed.is_empty() {
+            Ok(())
+        } else {
+            self.refresh_all(&changed).await
+        }
+    }
+
     /// Loads the projects whose version is not the one in this table.
     async fn compare(&self) -> Result<()> {
-        let versions = db::catalog::versions(&self.db).await?;
+        let versions = db::catalog::versions(&self.db, None).await?;
         let snapshot = self.snapshot.load_full();
         let mut changed: Vec<ProjectId> = versions
             .iter()

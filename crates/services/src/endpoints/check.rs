@@ -7,7 +7,9 @@ use db::entities::endpoint;
 use domain::id::{EndpointId, ProjectId};
 use domain::project::ProjectConfig;
 use domain::signature::is_standard_secret;
+use domain::ssrf::{AddressPolicy, Reason};
 use domain::state::EndpointState;
+use url::{Host, Url};
 
 use super::EndpointUpdate;
 use super::model::{Authentication, AuthenticationInput, NewEndpoint, REDACTED, SignatureFormat};
@@ -33,15 +35,26 @@ const DEFAULT_WINDOW: i32 = 60;
 /// Forms of request bodies.
 const CONTENT_TYPES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
 
+/// What the fields of an endpoint are judged by.
+pub(super) struct Rules<'a> {
+    /// Settings of the project.
+    pub(super) config: &'a ProjectConfig,
+    /// Which addresses this instance may send to.
+    pub(super) addresses: &'a AddressPolicy,
+    /// Seals secrets.
+    pub(super) vault: &'a Vault,
+    /// The time.
+    pub(super) at: DateTime<Utc>,
+}
+
 /// The row of a new endpoint.
 pub(super) fn new_row(
     fields: &mut Fields,
+    rules: &Rules<'_>,
     project: ProjectId,
-    config: &ProjectConfig,
     new: NewEndpoint,
-    vault: &Vault,
-    at: DateTime<Utc>,
 ) -> Result<endpoint::Model> {
+    let at = rules.at;
     let mut row = endpoint::Model {
         id: EndpointId::at(at).0,
         project_id: project.0,
@@ -85,24 +98,23 @@ pub(super) fn new_row(
         mtls_client_cert: new.mtls_client_cert.map_or(Patch::Absent, Patch::Value),
         is_disabled: None,
     };
-    apply(fields, config, &mut row, update, vault, at)?;
+    apply(fields, rules, &mut row, update)?;
     Ok(row)
 }
 
 /// Changes a row.
 pub(super) fn apply(
     fields: &mut Fields,
-    config: &ProjectConfig,
+    rules: &Rules<'_>,
     row: &mut endpoint::Model,
     update: EndpointUpdate,
-    vault: &Vault,
-    at: DateTime<Utc>,
 ) -> Result<()> {
+    let (vault, at) = (rules.vault, rules.at);
     if let Some(name) = update.name {
         row.name = fields.name("name", &name);
     }
     if let Some(url) = update.url {
-        row.url = fields.url("url", &url, config.ssl.enforce_secure_endpoints);
+        row.url = check_url(fields, rules, &url);
     }
     if let Some(text) = update.description {
         row.description = fields.text("description", &text);
@@ -165,6 +177,34 @@ pub(super) fn apply(
     }
     row.updated_at = at;
     Ok(())
+}
+
+fn check_url(fields: &mut Fields, rules: &Rules<'_>, url: &str) -> String {
+    let url = fields.url("url", url, rules.config.ssl.enforce_secure_endpoints);
+    if let Some(reason) = refused_address(&url, rules.addresses) {
+        fields.refuse("url", reason);
+    }
+    url
+}
+
+/// Why an address that is written out may not be sent to, and what to do; `None` for names, which
+/// are judged by what they lead to when a delivery is sent.
+fn refused_address(url: &str, addresses: &AddressPolicy) -> Option<String> {
+    // The parser reads every spelling of an address: decimal, hexadecimal, octal, shortened.
+    let address = match Url::parse(url).ok()?.host()? {
+        Host::Domain(_) => return None,
+        Host::Ipv4(address) => address.into(),
+        Host::Ipv6(address) => std::net::IpAddr::V6(address),
+    };
+    let reason = addresses.is_refused(address)?;
+    Some(if reason == Reason::Denied {
+        format!("must not be sent to: {address} is {reason} of this instance, `delivery.deny_addresses`")
+    } else {
+        format!(
+            "must be a public address: {address} is {reason}; to send there all the same, \
+             the operator adds it to `delivery.allow_addresses`"
+        )
+    })
 }
 
 fn apply_sending(
@@ -297,4 +337,49 @@ fn keep(fields: &mut Fields, field: &str, given: String, stored: Option<String>)
         fields.refuse(field, "has no stored value to keep");
         given
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_address_is_known_in_every_spelling() {
+        let strict = AddressPolicy::default();
+        for url in [
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://10.0.0.8:8080/in",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[fd00:ec2::254]/",
+        ] {
+            let reason = refused_address(url, &strict).unwrap_or_default();
+            assert!(reason.contains("delivery.allow_addresses"), "{url}: {reason}");
+        }
+        for url in [
+            "https://example.com/",
+            "http://localhost/",
+            "https://1.1.1.1/",
+            "https://[2606:4700::1111]/",
+        ] {
+            assert_eq!(refused_address(url, &strict), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_lists_of_the_instance_count_as_they_do_for_deliveries() {
+        let own = AddressPolicy {
+            allow: vec!["10.0.0.0/8".parse().expect("a network")],
+            deny: vec!["10.0.0.5/32".parse().expect("a network")],
+        };
+        assert_eq!(refused_address("http://10.0.0.4/", &own), None);
+        let denied = refused_address("http://10.0.0.5/", &own).unwrap_or_default();
+        assert!(denied.contains("delivery.deny_addresses"), "{denied}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Endpoints: where deliveries go, how they are signed, and whether they go at all.
 //!
-//! An address is checked for its form only; whether it may be reached is judged when a delivery is
-//! sent, because names change their addresses. Addresses are not called when they are saved.
+//! An address that is written out as numbers is judged when it is saved. A name is judged by what it
+//! leads to when a delivery is sent, because names change their addresses. Nothing is called when it
+//! is saved.
 
 mod check;
 mod model;
@@ -27,11 +28,13 @@ pub use model::{
 use crate::access::{Actor, ActorKind};
 use crate::audit::{self, Change};
 use crate::changed::{changed, now};
+use crate::delivery::sender::address_policy;
 use crate::error::{Error, Result};
 use crate::fields::{self, Fields};
 use crate::page::Page;
 use crate::{Services, projects};
 
+use check::Rules;
 use read::{read, read_secret};
 
 /// Longest time for which an older secret keeps signing, in seconds: a year.
@@ -57,7 +60,14 @@ pub async fn create(
 
     let mut fields = Fields::new();
     let given = new.secret.clone();
-    let row = check::new_row(&mut fields, project, &config, new, &services.vault, at)?;
+    let addresses = address_policy(&services.options.delivery)?;
+    let rules = Rules {
+        config: &config,
+        addresses: &addresses,
+        vault: &services.vault,
+        at,
+    };
+    let row = check::new_row(&mut fields, &rules, project, new)?;
     let format = SignatureFormat::parse(&row.signature_format).unwrap_or_default();
     let secret = check::secret(&mut fields, given.as_deref(), format);
     fields.finish()?;
@@ -165,7 +175,14 @@ pub async fn update(
         async |txn, row, at| {
             let (_, config) = projects::settings(txn, project).await?;
             let mut fields = Fields::new();
-            check::apply(&mut fields, &config, row, update, &services.vault, at)?;
+            let addresses = address_policy(&services.options.delivery)?;
+            let rules = Rules {
+                config: &config,
+                addresses: &addresses,
+                vault: &services.vault,
+                at,
+            };
+            check::apply(&mut fields, &rules, row, update)?;
             fields.finish()
         },
     )

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use domain::id::uuid_at;
+use domain::lifecycle::KeepDays;
 use domain::project::{CircuitBreakerConfig, MetaEventConfig, ProjectConfig, StrategyConfig, StrategyKind};
 use domain::retry::{MAX_ATTEMPTS, MAX_WAIT_SECONDS, RetryPolicy};
 use serde_json::{Map, Value, json};
@@ -18,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::fields::{Fields, MAX_TEXT};
 
 /// Longest time from the first attempt to the last, in seconds: a year.
-const MAX_SPAN_SECONDS: u64 = 366 * 86_400;
+const MAX_SPAN_SECONDS: u64 = 366 * DAY_SECONDS;
+const DAY_SECONDS: u64 = 86_400;
 /// Most ways to sign at once.
 const MAX_SIGNATURE_VERSIONS: usize = 5;
 /// Most items of any list.
@@ -76,6 +78,7 @@ const CONFIG: &[(&str, Shape)] = &[
         ]),
     ),
     ("request_id_header", Shape::Text),
+    ("subject_pointer", Shape::Text),
     (
         "meta_event",
         Shape::Object(&[
@@ -100,13 +103,14 @@ const CONFIG: &[(&str, Shape)] = &[
     ),
 ];
 
-/// The configuration as it is stored, after `changes`. `before` is stored configuration, too.
+/// The configuration as it is stored, after `changes`. `before` is stored configuration, too; `keep`
+/// is for how long the project keeps its events.
 ///
 /// What was refused stands in `fields`; the result is then of no use.
 pub(super) fn merge(
     services: &Services,
     fields: &mut Fields,
-    before: &ProjectConfig,
+    (before, keep): (&ProjectConfig, KeepDays),
     changes: &Map<String, Value>,
     at: DateTime<Utc>,
 ) -> Result<ProjectConfig> {
@@ -130,10 +134,11 @@ pub(super) fn merge(
         &mut config.request_id_header,
         &mut config.search_policy,
         &mut config.meta_event.url,
+        &mut config.subject_pointer,
     ] {
         *text = text.trim().to_owned();
     }
-    check(services, fields, before, &config);
+    check(services, fields, (before, keep), &config);
     if config.strategy.kind == StrategyKind::List {
         let waits = u32::try_from(config.strategy.intervals.len()).unwrap_or(u32::MAX);
         config.strategy.retry_count = waits.saturating_add(1);
@@ -266,7 +271,12 @@ fn complete_versions(
     }
 }
 
-fn check(services: &Services, fields: &mut Fields, before: &ProjectConfig, config: &ProjectConfig) {
+fn check(
+    services: &Services,
+    fields: &mut Fields,
+    (before, keep): (&ProjectConfig, KeepDays),
+    config: &ProjectConfig,
+) {
     let most = services.options.ingest.max_payload_bytes;
     fields.number(
         "config.max_payload_read_size",
@@ -299,12 +309,17 @@ fn check(services: &Services, fields: &mut Fields, before: &ProjectConfig, confi
         "config.signature.versions",
         "must hold between 1 and 5 versions",
     );
-    check_strategy(fields, &config.strategy);
+    if !config.subject_pointer.is_empty()
+        && let Err(reason) = domain::erasure::check_pointer(&config.subject_pointer)
+    {
+        fields.refuse("config.subject_pointer", reason);
+    }
+    check_strategy(fields, keep, &config.strategy);
     check_meta_event(fields, before, &config.meta_event);
     check_circuit_breaker(fields, &config.circuit_breaker);
 }
 
-fn check_strategy(fields: &mut Fields, strategy: &StrategyConfig) {
+fn check_strategy(fields: &mut Fields, keep: KeepDays, strategy: &StrategyConfig) {
     let refused = fields.count();
     if strategy.kind == StrategyKind::List {
         fields.check(
@@ -332,13 +347,24 @@ fn check_strategy(fields: &mut Fields, strategy: &StrategyConfig) {
     if fields.count() > refused {
         return;
     }
-    match RetryPolicy::try_from(strategy) {
-        Ok(policy) => fields.check(
-            policy.longest_span().as_secs() <= MAX_SPAN_SECONDS,
+    let span = match RetryPolicy::try_from(strategy) {
+        Ok(policy) => policy.longest_span().as_secs(),
+        Err(error) => return fields.refuse("config.strategy", error.to_string()),
+    };
+    fields.check(
+        span <= MAX_SPAN_SECONDS,
+        "config.strategy",
+        "must not take longer than 366 days from the first attempt to the last",
+    );
+    if keep != KeepDays::FOR_EVER && span > u64::from(keep.0.unsigned_abs()) * DAY_SECONDS {
+        fields.refuse(
             "config.strategy",
-            "must not take longer than 366 days from the first attempt to the last",
-        ),
-        Err(error) => fields.refuse("config.strategy", error.to_string()),
+            format!(
+                "takes {} from the first attempt to the last, but events are kept for {keep}: \
+                 try fewer times or sooner, or keep events for longer",
+                KeepDays(i16::try_from(span.div_ceil(DAY_SECONDS)).unwrap_or(i16::MAX))
+            ),
+        );
     }
 }
 

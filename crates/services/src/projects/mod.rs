@@ -22,7 +22,7 @@ use crate::audit::{self, Change};
 use crate::changed::{changed, now};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::{Services, event_types, organisations};
+use crate::{Services, event_types, organisations, retention};
 
 /// A project.
 #[derive(Clone, Debug, Serialize)]
@@ -121,6 +121,7 @@ pub async fn create(services: &Services, actor: &Actor, new: NewProject) -> Resu
     let id = ProjectId(row.id);
     let project = read(row.clone())?;
 
+    retention::prepare_default(services).await?;
     let txn = services.db.begin().await?;
     if db::organisations::find(txn.orm(), organisation.0)
         .await?
@@ -129,6 +130,7 @@ pub async fn create(services: &Services, actor: &Actor, new: NewProject) -> Resu
         return Err(Error::NotFound("organisation"));
     }
     db::projects::insert(&txn, row).await.map_err(name_taken)?;
+    retention::apply_default(services, &txn, id, at).await?;
     db::event_types::insert_missing(&txn, vec![event_types::bare_row(id, "*".to_owned(), at)]).await?;
     record(
         &txn,
@@ -224,7 +226,10 @@ pub async fn update(
     );
     let stored = read_config(row.config.clone())?;
     let merged = match &update.config {
-        Some(changes) => config::merge(services, &mut fields, &stored, changes, at)?,
+        Some(changes) => {
+            let before = (&stored, KeepDays(row.keep_days));
+            config::merge(services, &mut fields, before, changes, at)?
+        }
         None => stored,
     };
     fields.finish()?;
@@ -323,7 +328,8 @@ fn check_new(
             .entry("versions")
             .or_insert_with(|| json!([{"hash": "SHA256", "encoding": "hex"}]));
     }
-    let config = config::merge(services, &mut fields, &ProjectConfig::default(), &wanted, at)?;
+    let before = (&ProjectConfig::default(), KeepDays::FOR_EVER);
+    let config = config::merge(services, &mut fields, before, &wanted, at)?;
     fields.finish()?;
     Ok(project::Model {
         id: ProjectId::at(at).0,
@@ -332,7 +338,7 @@ fn check_new(
         kind: kind.unwrap_or(ProjectKind::Outgoing).as_str().to_owned(),
         logo_url,
         config: serde_json::to_value(config).map_err(Error::internal)?,
-        keep_days: KeepDays::FOR_EVER.0,
+        keep_days: retention::default_class(services).0,
         catalog_version: 1,
         created_at: at,
         updated_at: at,

@@ -2,7 +2,6 @@ use chrono::TimeDelta;
 use domain::clock::Clock;
 use domain::state::EndpointState;
 use serde_json::json;
-use services::Error;
 use services::endpoints::{
     self, ApiKeyInput, Authentication, AuthenticationInput, BasicAuthInput, EndpointQuery, EndpointUpdate,
     NewEndpoint, REDACTED, Rotation, SignatureFormat,
@@ -10,8 +9,9 @@ use services::endpoints::{
 use services::page::{Direction, PageRequest};
 use services::patch::Patch;
 use services::projects::ProjectUpdate;
+use services::{Error, Options};
 
-use crate::world::{World, object, refused_names};
+use crate::world::{World, object, refused, refused_names};
 
 fn new(name: &str, url: &str) -> NewEndpoint {
     NewEndpoint {
@@ -465,4 +465,49 @@ async fn a_search_text_that_no_table_can_hold_is_refused_by_name() {
     };
     let result = endpoints::list(&world.services, &world.system, world.project, query).await;
     assert_eq!(refused_names(result), ["q"]);
+}
+
+#[tokio::test]
+async fn an_address_that_deliveries_would_be_refused_is_refused_when_it_is_saved() {
+    let world = World::new().await;
+    let (services, system) = (&world.services, &world.system);
+    for url in [
+        "http://127.0.0.1:9000/in",
+        "http://169.254.169.254/",
+        "http://[::1]/",
+        "http://2130706433/",
+    ] {
+        let made = endpoints::create(services, system, world.project, new("inside", url)).await;
+        let fields = refused(made);
+        assert_eq!(fields.len(), 1, "{fields:?}");
+        assert_eq!(fields[0].field, "url");
+        assert!(
+            fields[0].reason.contains("delivery.allow_addresses"),
+            "{fields:?}"
+        );
+    }
+    let outside = world.endpoint("outside").await;
+    let update = EndpointUpdate {
+        url: Some("http://0x7f.1/".to_owned()),
+        ..EndpointUpdate::default()
+    };
+    let changed = endpoints::update(services, system, world.project, outside.id, update).await;
+    assert_eq!(refused_names(changed), ["url"]);
+    let kept = endpoints::get(services, system, world.project, outside.id)
+        .await
+        .expect("found");
+    assert_eq!(kept.url, outside.url);
+}
+
+#[tokio::test]
+async fn what_the_instance_allows_can_be_saved() {
+    let mut options = Options::default();
+    options.delivery.allow_addresses = vec!["10.1.0.0/16".to_owned()];
+    options.delivery.deny_addresses = vec!["10.1.0.5/32".to_owned()];
+    let world = World::with(options).await;
+    let (services, system) = (&world.services, &world.system);
+    let made = endpoints::create(services, system, world.project, new("in", "http://10.1.2.3/")).await;
+    assert_eq!(made.expect("allowed").url, "http://10.1.2.3/");
+    let denied = endpoints::create(services, system, world.project, new("no", "http://10.1.0.5/")).await;
+    assert_eq!(refused_names(denied), ["url"]);
 }

@@ -6,6 +6,7 @@ mod bootstrap;
 mod endpoints;
 mod event_types;
 mod filters;
+mod jobs;
 mod people;
 mod projects;
 mod sessions;

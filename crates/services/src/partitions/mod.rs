@@ -7,19 +7,27 @@ use domain::lifecycle::KeepDays;
 use crate::Services;
 use crate::error::Result;
 
-/// Makes what is missing for today and the days ahead, and brings home what default leaves caught.
+mod reclass;
+
+pub use reclass::{ProjectMoves, ReclassCounts, reclass};
+
+/// Makes what is missing for today and the days ahead, and brings home what default leaves caught,
+/// of whichever day it is.
 ///
 /// # Errors
 /// [`crate::Error::Unavailable`] while PostgreSQL is away or locked; the next round goes on.
 pub async fn keep_ahead(services: &Services) -> Result<Made> {
+    db::partitions::retire_classes(&services.db).await?;
     let classes = db::partitions::classes(&services.db).await?;
     let (first, last) = span(services);
-    let made = db::partitions::ensure(&services.db, first, last, &classes).await?;
+    let mut made = db::partitions::ensure(&services.db, first, last, &classes).await?;
+    made += db::partitions::bring_home(&services.db).await?;
     if made != Made::default() {
         tracing::info!(
             days = made.days,
             leaves = made.leaves,
             moved = made.moved,
+            blocked = made.blocked,
             "partitions made"
         );
     }

@@ -1,0 +1,108 @@
+//! Every job, in the order in which pages list them.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{Counts, Job, JobContext, Schedule, Takes};
+use crate::error::Result;
+use crate::partitions;
+
+/// Every job.
+pub const ALL: &[Job] = &[
+    Job {
+        name: "keep_partitions_ahead",
+        title: "Keep partitions ahead",
+        say: "Makes the partitions of the days to come and moves rows home that arrived before theirs existed.",
+        schedule: |_| Schedule::Every(TimeDelta::minutes(10)),
+        quiet: true,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(keep_partitions_ahead(context)),
+    },
+    Job {
+        name: "backup",
+        title: "Back up",
+        say: "Copies every ended day of projects with backup into the archive and reads it back.",
+        schedule: |options| Schedule::DailyAt(options.lifecycle.backup_at),
+        quiet: false,
+        takes: Takes::EVERYTHING,
+        work: |context| Box::pin(async move { Counts::of(&crate::backup::run(&context).await?) }),
+    },
+    Job {
+        name: "deletion",
+        title: "Delete",
+        say: "Drops the leaves whose period is over, once the archive holds what it has to hold of them.",
+        schedule: |options| Schedule::DailyAt(options.lifecycle.deletion_at),
+        quiet: false,
+        takes: Takes {
+            dry_run: true,
+            as_of: true,
+            project: false,
+        },
+        work: |context| Box::pin(async move { Counts::of(&crate::deletion::run(&context).await?) }),
+    },
+    Job {
+        name: "reclass",
+        title: "Move rows to their class",
+        say: "Moves rows to the class they belong to after a project's retention or holds have changed.",
+        schedule: |_| Schedule::Every(TimeDelta::minutes(1)),
+        quiet: true,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(reclass(context)),
+    },
+    Job {
+        name: "forget_idempotency_keys",
+        title: "Forget idempotency keys",
+        say: "Removes the keys of events that are no longer kept.",
+        schedule: |_| Schedule::Every(TimeDelta::hours(1)),
+        quiet: true,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(forget_idempotency_keys(context)),
+    },
+    Job {
+        name: "forget_expired_sign_ins",
+        title: "Forget expired sign-ins",
+        say: "Removes sessions that have ended and failed sign-ins that no longer count.",
+        schedule: |_| Schedule::Every(TimeDelta::hours(1)),
+        quiet: true,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(forget_expired_sign_ins(context)),
+    },
+];
+
+async fn keep_partitions_ahead(context: JobContext) -> Result<Counts> {
+    Counts::of(&partitions::keep_ahead(&context.services).await?)
+}
+
+async fn reclass(context: JobContext) -> Result<Counts> {
+    Counts::of(&partitions::reclass(&context.services).await?)
+}
+
+async fn forget_idempotency_keys(context: JobContext) -> Result<Counts> {
+    let keys = crate::ingest::forget_idempotency_keys(&context.services).await?;
+    Counts::of(&json!({ "keys": keys }))
+}
+
+async fn forget_expired_sign_ins(context: JobContext) -> Result<Counts> {
+    let sessions = crate::sessions::delete_expired(&context.services).await?;
+    let sign_ins = crate::sign_in::forget_expired(&context.services).await?;
+    Counts::of(&json!({ "sessions": sessions, "failed_sign_ins": sign_ins }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_an_address() {
+        for (i, job) in ALL.iter().enumerate() {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(job.name.chars().all(plain), "{}", job.name);
+            assert!(
+                ALL[..i].iter().all(|other| other.name != job.name),
+                "{}",
+                job.name
+            );
+            assert!(job.say.ends_with('.'), "{}", job.name);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! How long data stays, against real stores.
+
+mod backup;
+mod reclass;
+mod world;
