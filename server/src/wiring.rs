@@ -10,7 +10,8 @@ use queue::{Redis, RedisOptions};
 use secrecy::ExposeSecret;
 use services::Services;
 use services::options::{
-    DeliveryOptions, Durability, IngestOptions, Options, PartitionOptions, SignInOptions,
+    ArchiveOptions, DeliveryOptions, Durability, IngestOptions, LifecycleOptions, Options, PartitionOptions,
+    SignInOptions,
 };
 use services::queues::{QueueSettings, Queues};
 use services::vault::Vault;
@@ -123,6 +124,20 @@ fn options(config: &Config) -> Options {
         partitions: PartitionOptions {
             days_ahead: config.partitions.days_ahead as u16,
         },
+        lifecycle: LifecycleOptions {
+            retention_policy: config.has_feature(services::features::RETENTION_POLICY),
+            retention_on: config.retention.enabled,
+            retention_days: config.retention.days(),
+            backup_at: config.backup.at,
+            deletion_at: config.retention.deletion_at,
+        },
+        archive: ArchiveOptions {
+            segment_rows: config.archive.segment_rows,
+            cache_bytes: config.archive.cache_bytes,
+            read_concurrency: config.archive.read_concurrency,
+            read_budget_bytes: config.archive.read_budget_bytes,
+        },
+        storage: config.storage.policy(),
         sign_in: SignInOptions {
             session_idle: config.security.session_lifetime,
             failures_allowed: config.security.signin_attempts,

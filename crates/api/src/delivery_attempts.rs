@@ -10,6 +10,7 @@ use crate::error::ApiResult;
 use crate::path::Id;
 use crate::query::{FromQuery, Params, Query};
 use crate::state::ApiState;
+use crate::tier::{Source, Sourced};
 use crate::wire::attempt::DeliveryAttemptResponse;
 
 /// How many attempts.
@@ -35,43 +36,47 @@ impl FromQuery for AttemptParams {
 /// Lists the attempts of a delivery, oldest first.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/eventdeliveries/{eventDeliveryID}/deliveryattempts",
     operation_id = "GetDeliveryAttempts", tag = "Delivery Attempts", params(AttemptParams),
-    responses((status = 200, body = Envelope<Vec<DeliveryAttemptResponse>>)))]
+    responses((status = 200, body = Envelope<Vec<DeliveryAttemptResponse>>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn list(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Id(id): Id<DeliveryId>,
     Query(AttemptParams { per_page }): Query<AttemptParams>,
-) -> ApiResult<Reply<Vec<DeliveryAttemptResponse>>> {
+) -> ApiResult<Sourced<Vec<DeliveryAttemptResponse>>> {
+    let found = services::deliveries::read_attempts(&state.services, &actor, project, id).await?;
+    let source = Source::of(&found);
     // An attempt does not carry its endpoint, its delivery does.
-    let delivery = services::deliveries::get(&state.services, &actor, project, id).await?;
-    let attempts = services::deliveries::attempts(&state.services, &actor, project, id).await?;
+    let (delivery, attempts) = found.data;
     let older = per_page.map_or(0, |most| attempts.len().saturating_sub(most));
     let newest = attempts.into_iter().skip(older);
     let responses = newest
         .map(|attempt| DeliveryAttemptResponse::new(attempt, delivery.endpoint_id))
         .collect();
-    Ok(Reply::ok(
-        "App event delivery attempts fetched successfully",
-        responses,
-    ))
+    let reply = Reply::ok("App event delivery attempts fetched successfully", responses);
+    Ok((source, reply))
 }
 
 /// Shows an attempt.
 #[utoipa::path(get,
     path = "/api/v1/projects/{projectID}/eventdeliveries/{eventDeliveryID}/deliveryattempts/{deliveryAttemptID}",
     operation_id = "GetDeliveryAttempt", tag = "Delivery Attempts",
-    responses((status = 200, body = Envelope<DeliveryAttemptResponse>)))]
+    responses((status = 200, body = Envelope<DeliveryAttemptResponse>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn get(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Id(id): Id<DeliveryId>,
     Id(attempt): Id<AttemptId>,
-) -> ApiResult<Reply<DeliveryAttemptResponse>> {
-    let delivery = services::deliveries::get(&state.services, &actor, project, id).await?;
-    let attempt = services::deliveries::attempt(&state.services, &actor, project, id, attempt).await?;
+) -> ApiResult<Sourced<DeliveryAttemptResponse>> {
+    let found = services::deliveries::read_attempt(&state.services, &actor, project, id, attempt).await?;
+    let source = Source::of(&found);
+    let (delivery, attempt) = found.data;
     let response = DeliveryAttemptResponse::new(attempt, delivery.endpoint_id);
-    Ok(Reply::ok(
-        "App event delivery attempt fetched successfully",
-        response,
-    ))
+    let reply = Reply::ok("App event delivery attempt fetched successfully", response);
+    Ok((source, reply))
 }

@@ -20,6 +20,7 @@ use crate::events::CountResponse;
 use crate::path::Id;
 use crate::query::{self, FromQuery, PagingParams, Params, Query, WindowParams};
 use crate::state::ApiState;
+use crate::tier::{Source, Sourced};
 use crate::wire::delivery::EventDeliveryResponse;
 
 /// Which deliveries.
@@ -110,42 +111,49 @@ pub struct StatusTotalsResponse {
 /// Lists deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/eventdeliveries", operation_id = "GetEventDeliveriesPaged",
     tag = "Event Deliveries", params(DeliveryParams, WindowParams, PagingParams),
-    responses((status = 200, body = Envelope<List<EventDeliveryResponse>>)))]
+    responses((status = 200, body = Envelope<List<EventDeliveryResponse>>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn list(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Query(DeliveryQuery { filter, page }): Query<DeliveryQuery>,
-) -> ApiResult<Reply<List<EventDeliveryResponse>>> {
-    let found = services::deliveries::list(&state.services, &actor, project, &filter, page).await?;
+) -> ApiResult<Sourced<List<EventDeliveryResponse>>> {
+    let found = services::deliveries::read_list(&state.services, &actor, project, &filter, page).await?;
+    let source = Source::of(&found);
     let known = state.services.catalog.project(project);
     let longest = state.services.options.delivery.max_retry_seconds;
     let each = |delivery| EventDeliveryResponse::new(delivery, None, known.as_deref(), longest);
-    Ok(Reply::ok(
-        "Event deliveries fetched successfully",
-        query::list(found, page, each),
-    ))
+    let list = query::list(found.data, page, each);
+    Ok((source, Reply::ok("Event deliveries fetched successfully", list)))
 }
 
 /// Shows a delivery with what is sent.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/eventdeliveries/{eventDeliveryID}",
     operation_id = "GetEventDelivery", tag = "Event Deliveries",
-    responses((status = 200, body = Envelope<EventDeliveryResponse>)))]
+    responses((status = 200, body = Envelope<EventDeliveryResponse>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn get(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Id(id): Id<DeliveryId>,
-) -> ApiResult<Reply<EventDeliveryResponse>> {
-    let delivery = services::deliveries::get(&state.services, &actor, project, id).await?;
+) -> ApiResult<Sourced<EventDeliveryResponse>> {
+    let found = services::deliveries::read(&state.services, &actor, project, id).await?;
     // What is sent stands with the event, which a delivery may outlive.
-    let event = match services::events::get(&state.services, &actor, project, delivery.event_id).await {
-        Ok(event) => Some(event),
-        Err(Error::NotFound(_)) => None,
+    let found = match services::events::read(&state.services, &actor, project, found.data.event_id).await {
+        Ok(event) => found.and(event.map(Some)),
+        Err(Error::NotFound(_)) => found.map(|delivery| (delivery, None)),
         Err(error) => return Err(error.into()),
     };
+    let source = Source::of(&found);
+    let (delivery, event) = found.data;
     let known = state.services.catalog.project(project);
     let longest = state.services.options.delivery.max_retry_seconds;
     let response = EventDeliveryResponse::new(delivery, event, known.as_deref(), longest);
-    Ok(Reply::ok("Event delivery fetched successfully", response))
+    Ok((source, Reply::ok("Event delivery fetched successfully", response)))
 }
 
 /// Sends a failed or discarded delivery again.
@@ -212,7 +220,7 @@ pub async fn retry_many_put(
     retry_many(state, place, query, request).await
 }
 
-/// Counts matching deliveries.
+/// Counts matching deliveries that can be sent again: those in the archive cannot.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/eventdeliveries/countbatchretryevents",
     operation_id = "CountAffectedDeliveries", tag = "Event Deliveries", params(DeliveryParams, WindowParams),
     responses((status = 200, body = Envelope<CountResponse>)))]

@@ -19,6 +19,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::path::Id;
 use crate::query::{self, FromQuery, PagingParams, Params, Query, WindowParams};
 use crate::state::ApiState;
+use crate::tier::{Source, Sourced};
 use crate::wire::event::EventResponse;
 
 /// Which events.
@@ -108,35 +109,39 @@ pub struct CountResponse {
 /// Lists events, newest first.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/events", operation_id = "GetEventsPaged", tag = "Events",
     params(EventParams, WindowParams, PagingParams),
-    responses((status = 200, body = Envelope<List<EventResponse>>)))]
+    responses((status = 200, body = Envelope<List<EventResponse>>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn list(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Query(EventQuery { filter, page }): Query<EventQuery>,
-) -> ApiResult<Reply<List<EventResponse>>> {
-    let found = services::events::list(&state.services, &actor, project, &filter, page, true).await?;
+) -> ApiResult<Sourced<List<EventResponse>>> {
+    let found = services::events::read_list(&state.services, &actor, project, &filter, page, true).await?;
+    let source = Source::of(&found);
     let known = state.services.catalog.project(project);
     let each = |event| EventResponse::new(event, known.as_deref());
-    Ok(Reply::ok(
-        "Events fetched successfully",
-        query::list(found, page, each),
-    ))
+    let reply = Reply::ok("Events fetched successfully", query::list(found.data, page, each));
+    Ok((source, reply))
 }
 
 /// Shows an event.
 #[utoipa::path(get, path = "/api/v1/projects/{projectID}/events/{eventID}", operation_id = "GetEndpointEvent",
-    tag = "Events", responses((status = 200, body = Envelope<EventResponse>)))]
+    tag = "Events", responses((status = 200, body = Envelope<EventResponse>, headers(
+        ("X-Longhaul-Tier" = String, description = "`hot`, `archive` or `mixed`: where the rows came from"),
+        ("X-Longhaul-Archive-Requests" = u64, description = "Requests to object stores, when the archive was read"),
+        ("X-Longhaul-Archive-Bytes" = u64, description = "Bytes that came from object stores, when the archive was read")))))]
 pub async fn get(
     State(state): State<ApiState>,
     InProject { project, actor }: InProject,
     Id(id): Id<EventId>,
-) -> ApiResult<Reply<EventResponse>> {
-    let event = services::events::get(&state.services, &actor, project, id).await?;
+) -> ApiResult<Sourced<EventResponse>> {
+    let found = services::events::read(&state.services, &actor, project, id).await?;
+    let source = Source::of(&found);
     let known = state.services.catalog.project(project);
-    Ok(Reply::ok(
-        "Event fetched successfully",
-        EventResponse::new(event, known.as_deref()),
-    ))
+    let response = EventResponse::new(found.data, known.as_deref());
+    Ok((source, Reply::ok("Event fetched successfully", response)))
 }
 
 /// Sends an event again to every subscription that matches it now.

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
 use crate::error::{Fault, panic_response};
+use crate::tier;
 
 /// Names one request, in the answer and in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,7 +30,14 @@ pub fn cors(public_url: &str) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID, VERSION])
-        .expose_headers([REQUEST_ID, VERSION, header::RETRY_AFTER]);
+        .expose_headers([
+            REQUEST_ID,
+            VERSION,
+            header::RETRY_AFTER,
+            tier::TIER,
+            tier::REQUESTS,
+            tier::BYTES,
+        ]);
     match origin_of(public_url) {
         Some(origin) => layer.allow_origin(origin),
         None => layer,

@@ -20,12 +20,16 @@ pub mod events;
 pub mod fields;
 pub mod filters;
 pub mod headers;
+pub mod holds;
 pub mod openapi;
 pub mod path;
 pub mod projects;
 pub mod query;
+pub mod retention;
 pub mod state;
+pub mod storage;
 pub mod subscriptions;
+pub mod tier;
 pub mod version;
 pub mod wire;
 
@@ -62,6 +66,7 @@ pub fn router(state: ApiState) -> Router {
 fn routes() -> OpenApiRouter<ApiState> {
     let router = openapi::router();
     let router = settings(router);
+    let router = lifecycle(router);
     data(router)
 }
 
@@ -94,6 +99,17 @@ fn settings(router: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
         .mount(routes!(filters::update_many, filters::update_many_post))
         .mount(routes!(filters::test))
         .mount(routes!(filters::get, filters::update, filters::delete))
+}
+
+/// How long data lives: retention, holds, storage of copies.
+fn lifecycle(router: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
+    router
+        .mount(routes!(retention::get, retention::update))
+        .mount(routes!(retention::preview))
+        .mount(routes!(holds::list, holds::place))
+        .mount(routes!(holds::release))
+        .mount(routes!(storage::get, storage::update))
+        .mount(routes!(storage::test))
 }
 
 /// What happens: events, deliveries, attempts, batches.

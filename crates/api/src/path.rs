@@ -2,8 +2,8 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::id::{
-    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, EventId, EventTypeId, FilterId, ProjectId,
-    SubscriptionId,
+    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, EventId, EventTypeId, FilterId, HoldId,
+    ProjectId, SubscriptionId,
 };
 use http::request::Parts;
 use uuid::Uuid;
@@ -38,6 +38,7 @@ path_ids! {
     EventId, "eventID", "event";
     EventTypeId, "eventTypeId", "event type";
     FilterId, "filterID", "filter";
+    HoldId, "holdID", "hold";
     ProjectId, "projectID", "project";
     SubscriptionId, "subscriptionID", "subscription";
 }

@@ -3,6 +3,7 @@
 use migration::{Migrator, MigratorTrait};
 use serde::Serialize;
 
+use super::storage::verdict;
 use super::{Failure, Outcome, Output, print_json};
 use crate::config::Config;
 use crate::wiring;
@@ -23,6 +24,7 @@ pub(super) async fn run(config: &Config, format: Output) -> Outcome {
     postgres(config, &mut findings).await;
     redis(config, &mut findings).await;
     secrets(config, &mut findings);
+    storage(config, &mut findings).await;
     let failed = findings.iter().filter(|finding| !finding.ok).count();
     if format == Output::Json {
         print_json(&findings)?;
@@ -136,4 +138,35 @@ fn secrets(config: &Config, findings: &mut Vec<Finding>) {
         ok,
         text: text.to_owned(),
     });
+}
+
+/// Tries out where copies lie: what the configuration says, or else the page.
+async fn storage(config: &Config, findings: &mut Vec<Finding>) {
+    let policy = match config.storage.policy() {
+        Some(policy) => Some(policy),
+        None => saved_policy(config).await,
+    };
+    let (ok, text) = match policy {
+        Some(policy) => {
+            let report = services::storage_policies::probe(&policy).await;
+            (
+                report.is_ready(),
+                format!("{}: {}", policy.place(), verdict(&report)),
+            )
+        }
+        None => (true, "not set; nothing is copied".to_owned()),
+    };
+    findings.push(Finding {
+        check: "storage",
+        ok,
+        text,
+    });
+}
+
+/// What the page says; `None` as well when that cannot be read, which other findings tell.
+async fn saved_policy(config: &Config) -> Option<domain::storage::StoragePolicy> {
+    let services = wiring::services(config, wiring::clock(config)).ok()?;
+    let scope = services::storage_policies::Scope::Instance;
+    let newest = services::storage_policies::newest(&services, scope).await.ok()?;
+    newest.map(|newest| newest.policy)
 }

@@ -6,9 +6,13 @@ mod bootstrap;
 mod check;
 mod demo;
 mod doctor;
+mod jobs;
 mod migrate;
 mod processes;
 mod queue;
+mod retention;
+mod storage;
+mod utils;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +81,15 @@ enum Command {
     Config(check::ConfigCommand),
     /// Queues: depth, dead entries, redrive.
     Queue(queue::QueueCommand),
+    /// Jobs: what there are, running one by hand, their runs.
+    Jobs(jobs::JobsCommand),
+    /// Maintenance of tables: partition, unpartition.
+    #[command(alias = "util")]
+    Utils(utils::UtilsCommand),
+    /// How long a project keeps its events: show, preview, set.
+    Retention(retention::RetentionCommand),
+    /// Where copies lie: show, set, test.
+    Storage(storage::StorageCommand),
     /// A receiver on this machine with an endpoint, a subscription and some traffic.
     Demo(demo::Demo),
 }
@@ -87,6 +100,8 @@ enum Failure {
     Failed(anyhow::Error),
     /// Exit code 2.
     BadArguments(String),
+    /// Exit code 3: a safety rule or the state of things forbids it.
+    Refused(String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -115,6 +130,10 @@ pub fn main() -> ExitCode {
             eprintln!("longhaul: {text}");
             ExitCode::from(2)
         }
+        Err(Failure::Refused(text)) => {
+            eprintln!("longhaul: {text}");
+            ExitCode::from(3)
+        }
     }
 }
 
@@ -136,11 +155,12 @@ async fn run(cli: Cli) -> Outcome {
         Command::Migrate(command) => migrate::run(&config, &command, global.format).await,
         Command::Bootstrap(command) => bootstrap::run(&config, command, global.format).await,
         Command::Doctor => doctor::run(&config, global.format).await,
-        Command::Config(command) => {
-            check::run(&command, &provenance, global.format);
-            Ok(())
-        }
+        Command::Config(command) => check::run(&command, &config, &provenance, global.format).await,
         Command::Queue(command) => queue::run(&config, &command, global.format).await,
+        Command::Jobs(command) => jobs::run(&config, command, global.format).await,
+        Command::Utils(command) => utils::run(&config, command, global.format).await,
+        Command::Retention(command) => retention::run(&config, command, global.format).await,
+        Command::Storage(command) => storage::run(&config, command, global.format).await,
         Command::Demo(command) => demo::run(&config, command).await,
     }
 }

@@ -185,6 +185,7 @@ async fn run_roles(
     // A listener that broke takes the rest down in order, too.
     stop.cancel();
     while tasks.join_next().await.is_some() {}
+    services.jobs.close().await;
     if let Some(engine) = engine {
         engine.drain(grace).await;
     }
@@ -223,6 +224,7 @@ async fn prepare(services: &Services, migrate: bool, stop: &CancellationToken) -
         return Err(Failure::Failed(anyhow::anyhow!(text)));
     }
     services::partitions::keep_ahead(services).await?;
+    services::storage_policies::sync_configuration(services).await?;
     services.catalog.reload().await?;
     Ok(true)
 }

@@ -18,6 +18,8 @@ pub(super) enum Meaning {
     Kilobytes,
     /// A level of the log; `fatal` exists.
     Level,
+    /// A type of storage; `on-prem` is another spelling.
+    StorageType,
 }
 
 /// Another name for a key.
@@ -61,7 +63,7 @@ const fn variable(variable: &'static str, key: &'static str) -> Alias {
 }
 
 /// Every alias. One variable may set two keys, and one key may have several names.
-pub(super) const ALIASES: [Alias; 29] = [
+pub(super) const ALIASES: [Alias; 41] = [
     alias("CONVOY_ENABLE_FEATURE_FLAG", "enable_feature_flag", "features"),
     alias("PORT", "server.http.port", "server.port"),
     converted("CONVOY_HOST", "host", "server.public_url", Meaning::Host),
@@ -128,9 +130,83 @@ pub(super) const ALIASES: [Alias; 29] = [
         "dispatcher.block_list",
         "delivery.deny_addresses",
     ),
+    alias(
+        "CONVOY_RETENTION_POLICY",
+        "retention_policy.policy",
+        "retention.period",
+    ),
+    alias(
+        "CONVOY_RETENTION_POLICY_ENABLED",
+        "retention_policy.enabled",
+        "retention.enabled",
+    ),
+    converted(
+        "CONVOY_STORAGE_POLICY_TYPE",
+        "storage_policy.type",
+        "storage.type",
+        Meaning::StorageType,
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_PREFIX",
+        "storage_policy.s3.prefix",
+        "storage.s3.prefix",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_BUCKET",
+        "storage_policy.s3.bucket",
+        "storage.s3.bucket",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_ACCESS_KEY",
+        "storage_policy.s3.access_key",
+        "storage.s3.access_key",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_SECRET_KEY",
+        "storage_policy.s3.secret_key",
+        "storage.s3.secret_key",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_REGION",
+        "storage_policy.s3.region",
+        "storage.s3.region",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_SESSION_TOKEN",
+        "storage_policy.s3.session_token",
+        "storage.s3.session_token",
+    ),
+    alias(
+        "CONVOY_STORAGE_AWS_ENDPOINT",
+        "storage_policy.s3.endpoint",
+        "storage.s3.endpoint",
+    ),
+    alias(
+        "CONVOY_STORAGE_PREM_PATH",
+        "storage_policy.on_prem.path",
+        "storage.on_prem.path",
+    ),
+    variable("STREAMS_ARCHIVE_SIZE", "archive.segment_rows"),
     // The short name of the one secret that every installation sets.
     variable("LONGHAUL_SECRET_KEY", "security.encryption_key"),
 ];
+
+/// Variables of the archive of streams. Together they name a place in a store, so they count
+/// together: with [`ARCHIVE_BUCKET`], and when nothing else says where to store.
+pub(super) const ARCHIVE: [Alias; 9] = [
+    variable(ARCHIVE_BUCKET, "storage.s3.bucket"),
+    variable("S3_ENDPOINT", "storage.s3.endpoint"),
+    variable("S3_SSL", "storage.s3.tls"),
+    variable("S3_ACCESS_KEY", "storage.s3.access_key"),
+    variable("S3_SECRET_KEY", "storage.s3.secret_key"),
+    variable("S3_REGION", "storage.s3.region"),
+    variable("S3_PATH_STYLE", "storage.s3.path_style"),
+    variable("S3_SSE", "storage.s3.sse"),
+    variable("S3_KMS_KEY_ID", "storage.s3.kms_key_id"),
+];
+
+/// The variable without which the others of [`ARCHIVE`] mean nothing.
+pub(super) const ARCHIVE_BUCKET: &str = "S3_BUCKET";
 
 /// The aliases that the variable `name` stands for.
 pub(super) fn of_variable(name: &str) -> impl Iterator<Item = &'static Alias> {
@@ -159,7 +235,8 @@ impl Meaning {
                 kilobytes.saturating_mul(1_024).to_string()
             }
             Self::Level if text.eq_ignore_ascii_case("fatal") => "error".to_owned(),
-            Self::Same | Self::ZeroIsUnset | Self::Level => text.to_owned(),
+            Self::StorageType if text.eq_ignore_ascii_case("on-prem") => "on_prem".to_owned(),
+            Self::Same | Self::ZeroIsUnset | Self::Level | Self::StorageType => text.to_owned(),
         }))
     }
 }
@@ -185,7 +262,7 @@ fn socket(address: &str) -> Result<std::net::SocketAddr, &'static str> {
 
 /// Documented variables that this version knows and does not use. An entry that ends in `_` stands
 /// for all names that start with it.
-const UNUSED_VARIABLES: [&str; 75] = [
+const UNUSED_VARIABLES: [&str; 70] = [
     "AGENT_PORT",
     "CONVOY_ANALYTICS_ENABLED",
     "CONVOY_API_KEY_CONFIG",
@@ -237,35 +314,30 @@ const UNUSED_VARIABLES: [&str; 75] = [
     "CONVOY_REDIS_SENTINEL_",
     "CONVOY_REDIS_TLS_",
     "CONVOY_REPLICATION_DSN",
-    "CONVOY_RETENTION_POLICY",
-    "CONVOY_RETENTION_POLICY_ENABLED",
     "CONVOY_SENTRY_",
     "CONVOY_SIGNUP_ENABLED",
     "CONVOY_SMTP_",
     "CONVOY_SSL_CERT_FILE",
     "CONVOY_SSL_KEY_FILE",
     "CONVOY_SSO_",
-    "CONVOY_STORAGE_",
+    "CONVOY_STORAGE_AZURE_",
     "CONVOY_TRACER_PROVIDER",
     "CONVOY_VERIFY_DYNAMIC_EVENTS_TIMEOUT",
     "CONVOY_WORKER_EXECUTION_MODE",
     "DOMAIN_PORT",
     "INGEST_PORT",
     "PACT_BROKER_DATABASE_CLEAN_",
-    "S3_ACCESS_KEY",
-    "S3_BUCKET",
-    "S3_ENDPOINT",
-    "S3_SECRET_KEY",
-    "S3_SSL",
+    "S3_STORAGE_CLASS",
     "SOCKET_PORT",
     "STREAMS_ARCHIVE",
-    "STREAMS_ARCHIVE_",
+    "STREAMS_ARCHIVE_INTERVAL_SECONDS",
+    "STREAMS_ARCHIVE_OLDER_THAN_DAYS",
     "WORKER_PORT",
 ];
 
 /// Documented paths of files that this version knows and does not use. A name without a dot stands
 /// for everything below it as well.
-const UNUSED_PATHS: [&str; 44] = [
+const UNUSED_PATHS: [&str; 46] = [
     "analytics",
     "api_rate_limit",
     "api_version",
@@ -300,13 +372,15 @@ const UNUSED_PATHS: [&str; 44] = [
     "redis.tls_cert_file",
     "redis.tls_key_file",
     "redis.tls_skip_verify",
-    "retention_policy",
+    "retention_policy.backup_interval",
+    "retention_policy.cdc_backup_enabled",
+    "retention_policy.replication_dsn",
     "server.http.agent_port",
     "server.http.ingest_port",
     "server.http.ssl",
     "server.http.worker_port",
     "smtp",
-    "storage_policy",
+    "storage_policy.azure_blob",
     "tracer",
     "verify_dynamic_events_timeout",
     "worker_execution_mode",

@@ -28,6 +28,8 @@ pub(super) fn whole(
     check.features(config);
     check.limits(config);
     check.addresses(config);
+    check.retention(config);
+    check.storage(config);
     check.dev(config);
 }
 
@@ -180,6 +182,27 @@ impl Check<'_> {
                     format!("{net} opens nothing: it is public, or wider than any range that is refused");
                 self.warn("delivery.allow_addresses", &message);
             }
+        }
+    }
+
+    fn storage(&mut self, config: &Config) {
+        let storage = &config.storage;
+        if storage.is_ambiguous() {
+            let message = "is missing: a bucket and a folder are set, say s3 or on_prem";
+            return self.refuse("storage.type", message);
+        }
+        let Some(policy) = storage.policy() else { return };
+        for (field, advice) in policy.validate() {
+            self.refuse(&format!("storage.{field}"), advice);
+        }
+    }
+
+    fn retention(&mut self, config: &Config) {
+        if config.retention.enabled && !config.has_feature("retention-policy") {
+            self.warn(
+                "retention.enabled",
+                "nothing is deleted before the feature retention-policy is on, here or on the page",
+            );
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Networks,
     /// A list of texts.
     Texts,
+    /// A time of the day in UTC, hours and minutes.
+    TimeOfDay,
 }
 
 impl Kind {
@@ -88,12 +90,16 @@ const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 const MAX_COUNT: u64 = 1_000_000_000;
 
+/// Most rows of one archive object.
+const MAX_SEGMENT_ROWS: u64 = 1_000_000;
+const GIB: u64 = 1_024 * 1_024 * 1_024;
+
 const fn key(path: &'static str, kind: Kind) -> Key {
     Key { path, kind }
 }
 
 /// All keys, in the order in which they are shown.
-pub(super) const KEYS: [Key; 48] = [
+pub(super) const KEYS: [Key; 69] = [
     key("features", Kind::Texts),
     key("server.bind", Kind::Address),
     key("server.port", Kind::Number(1, 65_535)),
@@ -146,6 +152,27 @@ pub(super) const KEYS: [Key; 48] = [
     key("security.signin_attempts", Kind::Number(1, 10_000)),
     key("security.signin_window", Kind::Length(SECOND, DAY)),
     key("partitions.days_ahead", Kind::Number(1, 366)),
+    key("retention.enabled", Kind::Flag),
+    key("retention.period", Kind::Length(DAY, 3_650 * DAY)),
+    key("retention.deletion_at", Kind::TimeOfDay),
+    key("backup.at", Kind::TimeOfDay),
+    key("storage.type", Kind::Choice(&["s3", "on_prem"])),
+    key("storage.s3.bucket", Kind::Text),
+    key("storage.s3.prefix", Kind::Text),
+    key("storage.s3.region", Kind::Text),
+    key("storage.s3.endpoint", Kind::Text),
+    key("storage.s3.tls", Kind::Flag),
+    key("storage.s3.path_style", Kind::Flag),
+    key("storage.s3.access_key", Kind::Text),
+    key("storage.s3.secret_key", Kind::Secret),
+    key("storage.s3.session_token", Kind::Secret),
+    key("storage.s3.sse", Kind::Choice(&["none", "AES256", "aws:kms"])),
+    key("storage.s3.kms_key_id", Kind::Text),
+    key("storage.on_prem.path", Kind::Text),
+    key("archive.segment_rows", Kind::Number(1, MAX_SEGMENT_ROWS)),
+    key("archive.cache_bytes", Kind::Number(0, 64 * GIB)),
+    key("archive.read_concurrency", Kind::Number(1, 1_000)),
+    key("archive.read_budget_bytes", Kind::Number(1_024 * 1_024, 64 * GIB)),
     key("shutdown.grace", Kind::Length(0, HOUR)),
     key("dev.clock", Kind::Flag),
 ];

@@ -222,6 +222,41 @@ pub(super) fn of_env(env: &BTreeMap<String, String>, findings: &mut Findings) ->
     layer.settle(findings)
 }
 
+/// The variables of the archive of streams, unless `said`, the layers that somebody wrote, name a
+/// storage already.
+pub(super) fn of_archive_variables(
+    env: &BTreeMap<String, String>,
+    said: &[Assignment],
+    findings: &mut Findings,
+) -> Vec<Assignment> {
+    let given = |alias: &'static Alias| {
+        let name = alias.variable?;
+        let text = env.get(name).filter(|text| !text.trim().is_empty())?;
+        Some((alias, name, text))
+    };
+    if !env
+        .get(alias::ARCHIVE_BUCKET)
+        .is_some_and(|text| !text.trim().is_empty())
+    {
+        return Vec::new();
+    }
+    let mut layer = Layer::default();
+    let other = said
+        .iter()
+        .find(|assignment| assignment.key.path.starts_with("storage."));
+    for (alias, name, text) in alias::ARCHIVE.iter().filter_map(given) {
+        let source = Source::Env(name.to_owned());
+        match other {
+            Some(other) => findings.odd(format!(
+                "{source}: is not used because {} ({}) says where to store",
+                other.key.path, other.source
+            )),
+            None => layer.alias(alias, &Value::from(text.as_str()), source, findings),
+        }
+    }
+    layer.settle(findings)
+}
+
 /// The command line.
 pub(super) fn of_flags(flags: &[FlagValue], findings: &mut Findings) -> Vec<Assignment> {
     let mut layer = Layer::default();

@@ -10,7 +10,8 @@
 //! layers together; [`check`] looks at the whole. Everything that is wrong is reported at once.
 //!
 //! - [`key`]: every key and its kind · [`alias`]: other names · [`value`]: texts to values
-//! - [`layer`]: one layer · [`file`]: reading files · [`sections`]: the result, one type per section
+//! - [`layer`]: one layer · [`file`]: reading files · [`sections`], [`lifecycle`]: the result, one
+//!   type per section
 //! - [`check`]: rules across keys · [`provenance`]: what is in effect and why · [`error`]: what went wrong
 
 mod alias;
@@ -19,6 +20,7 @@ mod error;
 mod file;
 mod key;
 mod layer;
+mod lifecycle;
 mod provenance;
 mod sections;
 mod value;
@@ -30,6 +32,9 @@ use figment::Figment;
 use serde::Deserialize;
 
 pub use error::{ConfigError, ConfigErrors, Warning};
+pub use lifecycle::{
+    ArchiveConfig, BackupConfig, OnPremConfig, RetentionConfig, S3Config, StorageConfig, StorageKind,
+};
 pub use provenance::{Effective, Format, Provenance, Source};
 pub use sections::{
     DatabaseConfig, DeliveryConfig, DevConfig, Durability, IngestConfig, LogConfig, LogFormat, LogLevel,
@@ -65,6 +70,14 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Partitions of the hot tables.
     pub partitions: PartitionsConfig,
+    /// How long new projects keep their events, and when what is over leaves.
+    pub retention: RetentionConfig,
+    /// When days are copied.
+    pub backup: BackupConfig,
+    /// Where copies lie.
+    pub storage: StorageConfig,
+    /// Copies: their size, and reading them.
+    pub archive: ArchiveConfig,
     /// Stopping.
     pub shutdown: ShutdownConfig,
     /// Helpers for tests and demonstrations.
@@ -103,11 +116,14 @@ impl Config {
     pub fn load(options: &LoadOptions) -> Result<(Self, Provenance, Vec<Warning>), ConfigErrors> {
         let mut findings = Findings::default();
         let mut assignments = layer::of_defaults(DEFAULT_FILE, &mut findings);
+        let mut said = Vec::new();
         if let Some(path) = file::choose(options, &mut findings) {
-            assignments.extend(layer::of_file(&path, &mut findings));
+            said.extend(layer::of_file(&path, &mut findings));
         }
-        assignments.extend(layer::of_env(&options.env, &mut findings));
-        assignments.extend(layer::of_flags(&options.flags, &mut findings));
+        said.extend(layer::of_env(&options.env, &mut findings));
+        said.extend(layer::of_flags(&options.flags, &mut findings));
+        assignments.extend(layer::of_archive_variables(&options.env, &said, &mut findings));
+        assignments.extend(said);
 
         let provenance = Provenance::new(&assignments);
         match merge(assignments) {
@@ -157,5 +173,7 @@ fn merge_error(error: &figment::Error, provenance: &Provenance) -> ConfigError {
     }
 }
 
+#[cfg(test)]
+mod lifecycle_tests;
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 
-type Loaded = (Config, Provenance, Vec<Warning>);
+pub(super) type Loaded = (Config, Provenance, Vec<Warning>);
 
-fn env(pairs: &[(&str, &str)]) -> LoadOptions {
+pub(super) fn env(pairs: &[(&str, &str)]) -> LoadOptions {
     let env = pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -21,12 +21,12 @@ fn env(pairs: &[(&str, &str)]) -> LoadOptions {
 }
 
 #[track_caller]
-fn loaded(options: &LoadOptions) -> Loaded {
+pub(super) fn loaded(options: &LoadOptions) -> Loaded {
     Config::load(options).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 #[track_caller]
-fn refused(options: &LoadOptions) -> Vec<String> {
+pub(super) fn refused(options: &LoadOptions) -> Vec<String> {
     Config::load(options)
         .expect_err("a configuration that is refused")
         .0
@@ -36,7 +36,7 @@ fn refused(options: &LoadOptions) -> Vec<String> {
 }
 
 /// A folder with one file, and options that look there.
-fn with_file(name: &str, text: &str) -> (tempfile::TempDir, LoadOptions) {
+pub(super) fn with_file(name: &str, text: &str) -> (tempfile::TempDir, LoadOptions) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join(name), text).expect("a file");
     let options = LoadOptions {
@@ -46,7 +46,7 @@ fn with_file(name: &str, text: &str) -> (tempfile::TempDir, LoadOptions) {
     (folder, options)
 }
 
-fn source(loaded: &Loaded, key: &str) -> String {
+pub(super) fn source(loaded: &Loaded, key: &str) -> String {
     loaded.1.source_of(key).expect("a key that exists").to_string()
 }
 
@@ -238,7 +238,7 @@ fn the_file_of_the_replaced_gateway_works() {
         r#"{
             "host": "localhost:7000", "database": {"dsn": "postgres://u@h/d"}, "server": {"http": {"port": 7000}},
             "redis": {"scheme": "rediss", "host": "r", "port": 6380, "password": "x"}, "enable_feature_flag": ["retention-policy"],
-            "storage_policy": {"type": "s3", "s3": {"bucket": "b"}}, "something": {"new": 1},
+            "smtp": {"url": "mail"}, "something": {"new": 1},
             "instance_ingest_rate": 25, "api_rate_limit": 25, "dispatcher": {"skip_ping_validation": true}
         }"#,
     );
@@ -256,7 +256,7 @@ fn the_file_of_the_replaced_gateway_works() {
     assert!(config.has_feature("retention-policy"));
     let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     for unused in [
-        "storage_policy.type",
+        "smtp.url",
         "instance_ingest_rate",
         "api_rate_limit",
         "dispatcher.skip_ping_validation",
@@ -297,10 +297,10 @@ fn foreign_names_are_warnings_and_those_of_other_programs_are_passed_over() {
         ("CONVOY_API_RATE_LIMIT", "25"),
         ("CONVOY_INSTANCE_INGEST_RATE", "25"),
         ("CONVOY_DISPATCHER_SKIP_PING_VALIDATION", "false"),
-        ("CONVOY_STORAGE_AWS_BUCKET", "b"),
+        ("CONVOY_STORAGE_AZURE_ACCOUNT_NAME", "b"),
         ("CONVOY_REDIS_HOTS", "typo"),
         ("STREAMS_ARCHIVE", "true"),
-        ("S3_BUCKET", "streams"),
+        ("S3_STORAGE_CLASS", "STANDARD"),
         ("PACT_BROKER_DATABASE_CLEAN_ENABLED", "true"),
         ("CONVOY_STORAGE_PREM_PATH", ""),
         ("PATH", "/bin"),

@@ -54,7 +54,19 @@ fn one(kind: Kind, trimmed: &str, whole: &str) -> Result<Value, String> {
             .find(|word| word.eq_ignore_ascii_case(trimmed))
             .map(|word| Value::from(*word))
             .ok_or_else(wrong),
+        Kind::TimeOfDay => time_of_day(trimmed).map(Value::from).ok_or_else(wrong),
     }
+}
+
+/// Hours and minutes of a day, in the one form `02:15`.
+fn time_of_day(text: &str) -> Option<String> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |text: &str| {
+        let is_plain = matches!(text.len(), 1 | 2) && text.bytes().all(|b| b.is_ascii_digit());
+        is_plain.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let (hour, minute) = (number(hour)?, number(minute)?);
+    (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
 }
 
 /// True or false in the usual spellings.
@@ -151,5 +163,6 @@ fn expected(kind: Kind) -> String {
         Kind::Length(low, high) => format!("a length of time from {} to {}", length(low), length(high)),
         Kind::Choice(words) => format!("one of {}", words.join(", ")),
         Kind::Networks | Kind::Texts => "a list".to_owned(),
+        Kind::TimeOfDay => "a time of the day in UTC, such as 02:15".to_owned(),
     }
 }

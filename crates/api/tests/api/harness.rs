@@ -49,6 +49,11 @@ impl Answer {
 impl World {
     /// Events are stored before they are acknowledged, so that tests find them without a worker.
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other options than usual.
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let database = testkit::database().await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let redis = Redis::new(RedisOptions::new(NO_REDIS)).expect("an address");
@@ -56,6 +61,8 @@ impl World {
         let mut options = Options::default();
         options.ingest.durability = Durability::Postgres;
         options.ingest.max_payload_bytes = 64 * 1024;
+        options.partitions.days_ahead = 1;
+        change(&mut options);
         let services = Arc::new(Services::new(
             database.db.clone(),
             queues,

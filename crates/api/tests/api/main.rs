@@ -6,4 +6,5 @@ mod document;
 mod harness;
 mod input;
 mod operations;
+mod policies;
 mod wire;
