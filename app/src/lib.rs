@@ -34,6 +34,7 @@ use features::{
         page::{EndpointPage, EndpointsPage},
     },
     events::page::{EventPage, EventsPage},
+    jobs::{detail::RunPage, page::JobsPage},
     overview::page::OverviewPage,
     projects::page::{JumpPage, NewProjectPage, ProjectsPage},
     settings::{
@@ -76,6 +77,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("projects/:project/settings/keys") view=KeysPage />
                     <Route path=path!("projects/:project/settings/danger") view=DangerPage />
                     <Route path=path!("system/audit") view=AuditPage />
+                    <Route path=path!("system/jobs") view=JobsPage />
+                    <Route path=path!("system/jobs/:item") view=RunPage />
                 </ParentRoute>
             </Routes>
         </Router>

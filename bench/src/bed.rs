@@ -68,6 +68,11 @@ impl Site<'_> {
         self.gateway.start(role).await
     }
 
+    /// Starts a command of the gateway; see [`Gateway::begin`].
+    pub(crate) fn begin(&self, arguments: &[&str]) -> anyhow::Result<tokio::process::Child> {
+        self.gateway.begin(arguments)
+    }
+
     /// Makes an endpoint at the receiver's `path` through the API of `process`.
     pub(crate) async fn endpoint(&self, process: &Process, path: &str) -> anyhow::Result<Target> {
         create_endpoint(

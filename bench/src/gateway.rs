@@ -115,6 +115,16 @@ impl Gateway {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Starts a command whose progress, on its standard error, is for the caller to read.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        self.command()
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.binary.display()))
+    }
+
     /// Brings the tables up to date and makes the bench's project.
     pub(crate) async fn set_up(&self) -> anyhow::Result<Project> {
         self.run(&["migrate", "up"]).await?;

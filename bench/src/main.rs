@@ -15,6 +15,7 @@ mod receiver;
 mod report;
 mod resp;
 mod scenarios;
+mod session;
 mod stores;
 #[cfg(test)]
 mod tests;
@@ -106,6 +107,12 @@ struct Options {
     /// Old deliveries of `history`
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..=100_000_000))]
     history: u64,
+    /// Rows of `convert`
+    #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    convert: u64,
+    /// Inserts per second beside `convert`
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    convert_rate: u32,
 }
 
 fn payload_size(text: &str) -> Result<usize, String> {

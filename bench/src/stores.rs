@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::meter::process_tree;
 use crate::resp::{Connection, Reply};
+use crate::session::Session;
 
 /// The bench's database in PostgreSQL.
 const DATABASE: &str = "longhaul_bench";
@@ -100,6 +101,11 @@ impl Stores {
     /// Runs SQL in the bench's database; rows as lines, columns parted by `|`.
     pub(crate) async fn sql(&self, sql: &str) -> anyhow::Result<String> {
         psql(&self.database, sql).await
+    }
+
+    /// A client on the bench's database that stays.
+    pub(crate) fn session(&self) -> anyhow::Result<Session> {
+        Session::start(client(&self.database))
     }
 
     /// Runs SQL that answers one whole number.
@@ -331,10 +337,11 @@ fn addresses(env: &str) -> anyhow::Result<(Url, Url)> {
     Ok((address("DATABASE_URL")?, address("REDIS_URL")?))
 }
 
-/// Runs SQL through the client of PostgreSQL. The password goes by the environment, which other
-/// users cannot read.
-async fn psql(url: &Url, sql: &str) -> anyhow::Result<String> {
-    let mut child = Command::new("psql")
+/// The client of PostgreSQL, which reads SQL from its standard input. The password goes by the
+/// environment, which other users cannot read.
+fn client(url: &Url) -> Command {
+    let mut command = Command::new("psql");
+    command
         .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", "--file=-"])
         .env("PGHOST", url.host_str().unwrap_or_default())
         .env("PGPORT", url.port().unwrap_or(5432).to_string())
@@ -346,9 +353,13 @@ async fn psql(url: &Url, sql: &str) -> anyhow::Result<String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("psql is not installed")?;
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs SQL through the client of PostgreSQL.
+async fn psql(url: &Url, sql: &str) -> anyhow::Result<String> {
+    let mut child = client(url).spawn().context("psql is not installed")?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(sql.as_bytes()).await?;
     }

@@ -1,5 +1,5 @@
 // Every page of the dashboard, on a project that has something to show.
-import { call, delivery, endpoint, project, send, site } from "./site";
+import { call, delivery, endpoint, longhaul, project, send, site } from "./site";
 
 /** A page: the name of its pictures, and its address. */
 export interface Place {
@@ -37,6 +37,7 @@ export async function places(suffix: string): Promise<Place[]> {
   await delivery(full, held, "Scheduled");
   const [subscription] = (await call(full, "GET", "/subscriptions")).content;
   const empty = await project(`Returns${suffix}`);
+  const run = JSON.parse(await longhaul(site(), "jobs", "run", "keep_partitions_ahead", "--format", "json"));
   const of = (at: { id: string }, rest: string) => `/projects/${at.id}${rest}`;
   return [
     { name: "login", path: "/login" },
@@ -63,6 +64,9 @@ export async function places(suffix: string): Promise<Place[]> {
     { name: "settings-keys", path: of(full, "/settings/keys") },
     { name: "settings-danger", path: of(full, "/settings/danger") },
     { name: "audit", path: "/system/audit" },
+    { name: "jobs", path: "/system/jobs" },
+    { name: "job-run", path: `/system/jobs/${run.id}` },
+    { name: "jobs-nothing", path: "/system/jobs?q=job:nothing" },
     { name: "empty-overview", path: of(empty, "") },
     { name: "empty-events", path: of(empty, "/events") },
     { name: "empty-deliveries", path: of(empty, "/deliveries") },

@@ -7,6 +7,7 @@ pub mod common;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod jobs;
 pub mod overview;
 pub mod projects;
 #[cfg(feature = "ssr")]

@@ -125,7 +125,10 @@ pub fn nav(frame: FrameDto, path: Memo<String>) -> AnyView {
         view! {
             <div class="nav-group">
                 <p class="nav-label" id="nav-instance">"Instance"</p>
-                <ul class="nav-list" aria-labelledby="nav-instance">{item("/system/audit".to_owned(), "audit", "Audit", None, path)}</ul>
+                <ul class="nav-list" aria-labelledby="nav-instance">
+                    {item("/system/jobs".to_owned(), "jobs", "Jobs", None, path)}
+                    {item("/system/audit".to_owned(), "audit", "Audit", None, path)}
+                </ul>
             </div>
         }
     });

@@ -58,6 +58,7 @@ fn text_of(code: &str) -> Option<&'static str> {
         "replayed" => "Event replayed",
         "resent" => "Delivery resent",
         "resent_many" => "Deliveries resent",
+        "job" => "Run started",
         "retry_started" => "Retry of all matches started",
         _ => return None,
     })

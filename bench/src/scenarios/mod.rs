@@ -1,6 +1,7 @@
 //! The scenarios. Each starts from empty stores and answers one report.
 
 mod backlog;
+mod convert;
 mod delayed;
 mod hang;
 mod history;
@@ -33,6 +34,8 @@ pub(crate) enum Scenario {
     Outage,
     /// The burst with and without many old deliveries in the tables
     History,
+    /// A table into day partitions and back while it is written to, killed at every step
+    Convert,
 }
 
 impl Scenario {
@@ -54,6 +57,7 @@ impl Scenario {
             Self::Kill => kill::run(bed, options).await,
             Self::Outage => outage::run(bed, options).await,
             Self::History => history::run(bed, options).await,
+            Self::Convert => convert::run(bed, options).await,
         }
     }
 }
