@@ -22,12 +22,12 @@ without() {
 # The browser downloads what is in here.
 without longhaul-frontend wasm32-unknown-unknown \
   tokio mio hyper axum 'sqlx(-.*)?' 'sea-(orm|query|schema).*' redis 'apalis.*' leptos_axum tower-sessions \
-  longhaul-services longhaul-db longhaul-queue longhaul-api longhaul-worker longhaul-server longhaul-migration
+  longhaul-services longhaul-db longhaul-queue longhaul-storage longhaul-api longhaul-worker longhaul-server longhaul-migration 'aws-.*'
 
 # `domain` does no IO and knows none of its users.
 without longhaul-domain x86_64-unknown-linux-gnu \
   tokio mio hyper axum reqwest 'sqlx(-.*)?' 'sea-(orm|query|schema).*' redis 'apalis.*' 'leptos.*' \
-  longhaul-services longhaul-db longhaul-queue longhaul-api longhaul-worker longhaul-app
+  longhaul-services longhaul-db longhaul-queue longhaul-storage longhaul-api longhaul-worker longhaul-app
 
 if [ "$FAULTS" -gt 0 ]; then exit 1; fi
 echo "arrows hold"

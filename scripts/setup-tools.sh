@@ -9,6 +9,7 @@ LEPTOS=0.3.11
 NEXTEST=0.9.151
 DENY=0.20.2
 BINARYEN=132.0.0
+GARAGE=2.5.0
 
 # Compiles a tool from the crate registry. The tools' own release profiles ask for fat LTO, which takes
 # longer than everything that they will ever do here.
@@ -60,6 +61,12 @@ binaryen() {
     die "binaryen did not install" "See whether the npm registry answers."
 }
 
+# A real S3 server for the tests of the archive. The database of its metadata is the one built with it.
+garage_server() {
+  garage --version 2>/dev/null | grep -Fq "cargo:$GARAGE " && return
+  install_crate garage "$GARAGE" --no-default-features --features bundled-libs,lmdb
+}
+
 main() {
   mkdir -p "$CACHE"
   # Two checkouts at once wait for each other instead of building the same tool twice.
@@ -73,7 +80,10 @@ main() {
       wasm_bindgen
       leptos
       ;;
-    test) nextest ;;
+    test)
+      nextest
+      garage_server
+      ;;
     lint) deny ;;
     *) die "usage: scripts/setup-tools.sh [build|test|lint]..." ;;
     esac

@@ -87,7 +87,10 @@ fn prefix(prefix: &str) -> Option<String> {
 fn access_key(key: &str) -> Option<String> {
     if key.is_empty() {
         Some("give the access key that may write to the bucket".to_owned())
-    } else if key.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '/' | ',' | '=')) {
+    } else if key
+        .chars()
+        .any(|c| !c.is_ascii_graphic() || matches!(c, '/' | ',' | '='))
+    {
         Some("an access key has no spaces, `/`, `,` or `=`: was the secret key put here?".to_owned())
     } else {
         None
@@ -113,7 +116,10 @@ fn region(policy: &S3Policy) -> Option<String> {
     let region = policy.region.trim();
     if region.is_empty() && policy.is_aws() {
         Some("say in which region the bucket is, for example eu-central-1".to_owned())
-    } else if !region.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+    } else if !region
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    {
         Some("a region has letters, digits and `-`, for example eu-central-1".to_owned())
     } else {
         None
@@ -130,10 +136,7 @@ fn endpoint(policy: &S3Policy) -> Option<String> {
     } else if rest.contains('@') {
         Some("leave credentials out of the endpoint: they have their own fields".to_owned())
     } else if rest.contains(['/', '?', '#']) {
-        Some(
-            "write the endpoint without a path: the bucket and the prefix have their own fields"
-                .to_owned(),
-        )
+        Some("write the endpoint without a path: the bucket and the prefix have their own fields".to_owned())
     } else if host.is_empty() || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         Some("the endpoint has no host, write for example s3.example.org:9000".to_owned())
     } else if port_of(rest).is_some_and(|port| port.parse::<u16>().is_err()) {

@@ -30,6 +30,10 @@ pub struct ProbeStep {
 /// What a store can do beyond writing and reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is the answer to a question of its own"
+)]
 pub struct Capabilities {
     /// A write can be refused when the object exists.
     pub write_if_absent: bool,

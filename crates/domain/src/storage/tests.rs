@@ -92,17 +92,32 @@ fn a_new_secret_makes_another_policy() {
 #[test]
 fn what_is_right_is_accepted() {
     assert!(refused(|_| ()).is_empty());
-    for endpoint in ["", "minio:9000", "http://127.0.0.1:9000/", "https://[::1]:9000", "s3.example"] {
-        assert!(refused(|p| p.endpoint = endpoint.to_owned()).is_empty(), "{endpoint}");
+    for endpoint in [
+        "",
+        "minio:9000",
+        "http://127.0.0.1:9000/",
+        "https://[::1]:9000",
+        "s3.example",
+    ] {
+        assert!(
+            refused(|p| p.endpoint = endpoint.to_owned()).is_empty(),
+            "{endpoint}"
+        );
     }
-    let folder = OnPremPolicy { path: "/srv/archive".to_owned() };
+    let folder = OnPremPolicy {
+        path: "/srv/archive".to_owned(),
+    };
     assert!(StoragePolicy::OnPrem(folder).validate().is_empty());
 }
 
 #[test]
 fn each_wrong_field_is_named() {
     for bucket in ["", "ab", "https://x.example/b", "has space", "a/b"] {
-        assert_eq!(refused(|p| p.bucket = bucket.to_owned()), ["s3.bucket"], "{bucket}");
+        assert_eq!(
+            refused(|p| p.bucket = bucket.to_owned()),
+            ["s3.bucket"],
+            "{bucket}"
+        );
     }
     for endpoint in [
         "ftp://x.example",
@@ -112,7 +127,11 @@ fn each_wrong_field_is_named() {
         "https://user:word@x.example",
         "https://longhaul-archive.s3.example",
     ] {
-        assert_eq!(refused(|p| p.endpoint = endpoint.to_owned()), ["s3.endpoint"], "{endpoint}");
+        assert_eq!(
+            refused(|p| p.endpoint = endpoint.to_owned()),
+            ["s3.endpoint"],
+            "{endpoint}"
+        );
     }
     assert_eq!(refused(|p| p.prefix = "a//b".to_owned()), ["s3.prefix"]);
     assert_eq!(refused(|p| p.access_key.clear()), ["s3.access_key"]);
@@ -127,7 +146,9 @@ fn each_wrong_field_is_named() {
         ["s3.region"]
     );
     for path in ["", "relative", "/a/../b", "/"] {
-        let folder = OnPremPolicy { path: path.to_owned() };
+        let folder = OnPremPolicy {
+            path: path.to_owned(),
+        };
         let faults = StoragePolicy::OnPrem(folder).validate();
         assert_eq!(faults[0].0, "on_prem.path", "{path}");
     }
@@ -136,7 +157,12 @@ fn each_wrong_field_is_named() {
 #[test]
 fn path_style_is_on_unless_the_store_is_aws() {
     let style = |endpoint: &str, path_style| {
-        S3Policy { endpoint: endpoint.to_owned(), path_style, ..s3() }.uses_path_style()
+        S3Policy {
+            endpoint: endpoint.to_owned(),
+            path_style,
+            ..s3()
+        }
+        .uses_path_style()
     };
     assert!(style("minio:9000", None));
     assert!(!style("", None));

@@ -59,7 +59,7 @@ impl OnPremStore {
     /// Bytes that are free for the process, and whether the folder can be looked at.
     pub(crate) async fn free_bytes(&self) -> Result<u64, StoreError> {
         self.blocking(|store| {
-            let space = rustix::fs::statvfs(&store.root).map_err(|error| store.failed(error.into()))?;
+            let space = rustix::fs::statvfs(&store.root).map_err(|error| store.failed(&error.into()))?;
             Ok(space.f_bavail.saturating_mul(space.f_frsize))
         })
         .await
@@ -80,7 +80,7 @@ impl OnPremStore {
     }
 
     /// What an error of the file system means, and what to change.
-    fn failed(&self, error: io::Error) -> StoreError {
+    fn failed(&self, error: &io::Error) -> StoreError {
         use io::ErrorKind as Io;
         let root = self.root.display();
         let (kind, say) = match error.kind() {
@@ -98,14 +98,22 @@ impl OnPremStore {
             }
             Io::NotADirectory => (
                 ErrorKind::NotWritable,
-                format!("something in the way of {root} is a file and no folder: move it, or choose another path"),
+                format!(
+                    "something in the way of {root} is a file and no folder: move it, or choose another path"
+                ),
             ),
-            Io::StaleNetworkFileHandle | Io::TimedOut | Io::HostUnreachable | Io::NetworkUnreachable
+            Io::StaleNetworkFileHandle
+            | Io::TimedOut
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
             | Io::NotConnected => (
                 ErrorKind::Unreachable,
                 format!("the disk of {root} is away: see whether it is mounted"),
             ),
-            _ => (ErrorKind::Other, format!("{root} gave an error: see the log of the machine")),
+            _ => (
+                ErrorKind::Other,
+                format!("{root} gave an error: see the log of the machine"),
+            ),
         };
         StoreError::new(kind, say).with_detail(error.to_string())
     }
@@ -117,17 +125,22 @@ impl OnPremStore {
         }
         let root = self.root.display();
         if self.root.exists() {
-            let say = format!("{root} is not the folder that segments were written to: see whether its disk is mounted");
+            let say = format!(
+                "{root} is not the folder that segments were written to: see whether its disk is mounted"
+            );
             StoreError::new(ErrorKind::Unreachable, say)
         } else {
-            StoreError::new(ErrorKind::NoBucket, format!("there is no folder {root}: create it, or check the path"))
+            StoreError::new(
+                ErrorKind::NoBucket,
+                format!("there is no folder {root}: create it, or check the path"),
+            )
         }
     }
 
     fn open(&self, key: &str, if_match: Option<&str>) -> Result<(File, Meta), StoreError> {
         let path = self.path_of(key)?;
-        let file = File::open(path).map_err(|error| self.failed(error))?;
-        let facts = file.metadata().map_err(|error| self.failed(error))?;
+        let file = File::open(path).map_err(|error| self.failed(&error))?;
+        let facts = file.metadata().map_err(|error| self.failed(&error))?;
         if !facts.is_file() {
             return Err(self.missing());
         }
@@ -152,7 +165,7 @@ impl OnPremStore {
             });
             written
                 .and_then(|()| sync_folder(&self.root))
-                .map_err(|error| self.failed(error))?;
+                .map_err(|error| self.failed(&error))?;
         }
         Ok(made)
     }
@@ -202,7 +215,8 @@ fn shortened(error: &io::Error) -> StoreError {
 impl ObjectStore for OnPremStore {
     async fn put(&self, key: &str, body: Body, condition: PutCondition) -> Result<Stored, StoreError> {
         let key = key.to_owned();
-        self.blocking(move |store| store.write(&key, &body, &condition)).await
+        self.blocking(move |store| store.write(&key, &body, &condition))
+            .await
     }
 
     async fn get(&self, key: &str, if_match: Option<&str>) -> Result<Object, StoreError> {

@@ -63,8 +63,21 @@ mod tests {
     #[test]
     fn keys_that_would_leave_the_folder_are_refused() {
         for key in [
-            "", "/", "/etc/passwd", "a/../b", "..", "a/..", ".", "a//b", "a/", "a/./b", "a\0b", "a\\b",
-            "#store", "a/#tmp-1", "a#/b",
+            "",
+            "/",
+            "/etc/passwd",
+            "a/../b",
+            "..",
+            "a/..",
+            ".",
+            "a//b",
+            "a/",
+            "a/./b",
+            "a\0b",
+            "a\\b",
+            "#store",
+            "a/#tmp-1",
+            "a#/b",
         ] {
             assert!(store().path_of(key).is_err(), "{key:?}");
         }
@@ -72,7 +85,14 @@ mod tests {
 
     #[test]
     fn ordinary_keys_are_their_own_path() {
-        for key in ["a", "a/b.json.gz", "_ledger/x/y.json", ".hidden/..x", "%2E%2E/a b", "ä/ü"] {
+        for key in [
+            "a",
+            "a/b.json.gz",
+            "_ledger/x/y.json",
+            ".hidden/..x",
+            "%2E%2E/a b",
+            "ä/ü",
+        ] {
             let path = store().path_of(key).expect("fine");
             assert_eq!(path, PathBuf::from(format!("/srv/x/{key}")));
         }
@@ -80,10 +100,17 @@ mod tests {
 
     #[test]
     fn long_parts_fit_into_file_names() {
-        for part in ["x".repeat(1_500), "ü".repeat(700), format!("{}#y", "#x".repeat(600).trim_start_matches('#'))] {
+        for part in [
+            "x".repeat(1_500),
+            "ü".repeat(700),
+            format!("{}#y", "#x".repeat(600).trim_start_matches('#')),
+        ] {
             let path = store().path_of(&format!("{part}/z")).expect("fine");
             let names: Vec<&str> = path.iter().filter_map(|name| name.to_str()).collect();
-            assert!(names.iter().all(|name| name.len() <= 255 && !is_reserved(name)), "{names:?}");
+            assert!(
+                names.iter().all(|name| name.len() <= 255 && !is_reserved(name)),
+                "{names:?}"
+            );
             let joined: String = names[3..names.len() - 1]
                 .iter()
                 .map(|name| name.strip_suffix('#').unwrap_or(name))

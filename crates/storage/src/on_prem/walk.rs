@@ -37,7 +37,7 @@ impl OnPremStore {
             limit,
             page: Page::default(),
         };
-        walk.folder(&self.root, "").map_err(|error| self.failed(error))?;
+        walk.folder(&self.root, "").map_err(|error| self.failed(&error))?;
         Ok(walk.page)
     }
 
@@ -46,19 +46,19 @@ impl OnPremStore {
         let mut removed = 0;
         let mut folders = vec![self.root.clone()];
         while let Some(folder) = folders.pop() {
-            let found = fs::read_dir(&folder).map_err(|error| self.failed(error))?;
+            let found = fs::read_dir(&folder).map_err(|error| self.failed(&error))?;
             for found in found {
-                let found = found.map_err(|error| self.failed(error))?;
+                let found = found.map_err(|error| self.failed(&error))?;
                 let name = found.file_name().to_string_lossy().into_owned();
                 let facts = match found.metadata() {
                     // Its writer ended meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    facts => facts.map_err(|error| self.failed(error))?,
+                    facts => facts.map_err(|error| self.failed(&error))?,
                 };
                 if facts.is_dir() && !is_reserved(&name) {
                     folders.push(found.path());
                 } else if name.starts_with("#tmp-") && facts.modified().is_ok_and(|at| at < before) {
-                    fs::remove_file(found.path()).map_err(|error| self.failed(error))?;
+                    fs::remove_file(found.path()).map_err(|error| self.failed(&error))?;
                     removed += 1;
                 }
             }
@@ -78,7 +78,7 @@ impl Walk<'_> {
             let go_on = if key.ends_with('/') {
                 !self.may_hold(&key) || self.folder(&entry.found.path(), &key)?
             } else {
-                self.object(&entry, key)?
+                self.object(&entry, &key)?
             };
             if !go_on {
                 return Ok(false);
@@ -95,8 +95,8 @@ impl Walk<'_> {
     }
 
     /// Takes an object; false when there is no room for it.
-    fn object(&mut self, entry: &Entry, key: String) -> io::Result<bool> {
-        if !key.starts_with(self.prefix) || self.after.is_some_and(|after| key.as_str() <= after) {
+    fn object(&mut self, entry: &Entry, key: &str) -> io::Result<bool> {
+        if !key.starts_with(self.prefix) || self.after.is_some_and(|after| key <= after) {
             return Ok(true);
         }
         if self.page.objects.len() == self.limit {
@@ -104,7 +104,7 @@ impl Walk<'_> {
             return Ok(false);
         }
         match entry.found.metadata() {
-            Ok(facts) => self.page.objects.push(meta(&key, &facts)),
+            Ok(facts) => self.page.objects.push(meta(key, &facts)),
             // Removed since its name was read.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -32,7 +32,12 @@ impl Drop for Temporary {
 }
 
 impl OnPremStore {
-    pub(super) fn write(&self, key: &str, body: &Body, condition: &PutCondition) -> Result<Stored, StoreError> {
+    pub(super) fn write(
+        &self,
+        key: &str,
+        body: &Body,
+        condition: &PutCondition,
+    ) -> Result<Stored, StoreError> {
         let path = self.path_of(key)?;
         if !self.root.join(MARKER).exists() {
             return Err(self.missing());
@@ -43,11 +48,11 @@ impl OnPremStore {
             path: folder.join(format!("#tmp-{}", Uuid::new_v4())),
             published: false,
         };
-        let file = copy(body, &temporary.path).map_err(|error| self.failed(error))?;
+        let file = copy(body, &temporary.path).map_err(|error| self.failed(&error))?;
         let _lock = self.lock(key)?;
         let before = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            facts => Some(facts.map_err(|error| self.failed(error))?),
+            facts => Some(facts.map_err(|error| self.failed(&error))?),
         };
         let fits = match condition {
             PutCondition::Any => true,
@@ -58,11 +63,11 @@ impl OnPremStore {
             let say = "the object is not in the expected state any more";
             return Err(StoreError::new(ErrorKind::Precondition, say));
         }
-        let stored = next_generation(&file, before.as_ref()).map_err(|error| self.failed(error))?;
+        let stored = next_generation(&file, before.as_ref()).map_err(|error| self.failed(&error))?;
         temporary
             .publish(&path, *condition == PutCondition::IfAbsent)
             .and_then(|()| sync_folder(&folder))
-            .map_err(|error| self.failed(error))?;
+            .map_err(|error| self.failed(&error))?;
         Ok(stored)
     }
 
@@ -76,7 +81,7 @@ impl OnPremStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed
                 .and_then(|()| sync_folder(path.parent().unwrap_or(&self.root)))
-                .map_err(|error| self.failed(error)),
+                .map_err(|error| self.failed(&error)),
         }
     }
 
@@ -93,7 +98,7 @@ impl OnPremStore {
                 made => made,
             };
             made.and_then(|()| folder.parent().map_or(Ok(()), sync_folder))
-                .map_err(|error| self.failed(error))?;
+                .map_err(|error| self.failed(&error))?;
         }
         Ok(())
     }
@@ -102,16 +107,16 @@ impl OnPremStore {
     fn lock(&self, key: &str) -> Result<File, StoreError> {
         let folder = self.root.join("#locks");
         self.make_folders(&folder)?;
-        let number = key
-            .bytes()
-            .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let number = key.bytes().fold(0_u64, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
         let path = folder.join(format!("{:02x}", number % LOCKS));
         let open = || {
             let file = File::options().create(true).append(true).open(path)?;
             file.lock()?;
             Ok(file)
         };
-        open().map_err(|error| self.failed(error))
+        open().map_err(|error| self.failed(&error))
     }
 }
 
@@ -152,7 +157,10 @@ fn copy(body: &Body, path: &Path) -> io::Result<File> {
 
 /// Sets the time of change later than that of the object before, and makes it durable.
 fn next_generation(file: &File, before: Option<&fs::Metadata>) -> io::Result<Stored> {
-    #[expect(clippy::disallowed_methods, reason = "a time of change is the machine's, like every other file's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a time of change is the machine's, like every other file's"
+    )]
     let now = SystemTime::now();
     let old = before.map(fs::Metadata::modified).transpose()?;
     let mut step = Duration::from_nanos(1);

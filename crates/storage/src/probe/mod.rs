@@ -53,14 +53,17 @@ fn refused(faults: Vec<(&'static str, String)>) -> ProbeReport {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends a step, which may also fail")]
 fn passed(say: impl Into<String>) -> Finding {
     Ok((Outcome::Passed, say.into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends a step, which may also fail")]
 fn note(say: impl Into<String>) -> Finding {
     Ok((Outcome::Note, say.into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends a step, which may also fail")]
 fn failed(say: impl Into<String>) -> Finding {
     Ok((Outcome::Failed, say.into()))
 }
@@ -118,14 +121,17 @@ impl Probe {
         if self.objects(&store).await {
             let key = self.key("large.gz");
             let mut can = false;
-            self.step("Multipart", steps::multipart(&store, &key, &mut can)).await;
+            self.step("Multipart", steps::multipart(&store, &key, &mut can))
+                .await;
             self.report.capabilities.multipart = can;
         }
         let prefix = self.prefix.clone();
         let written = self.has_written();
-        self.step("List by prefix", steps::list(&store, &prefix, written)).await;
+        self.step("List by prefix", steps::list(&store, &prefix, written))
+            .await;
         let mut versioned = false;
-        self.step("Versioning", steps::versioning(&store, &mut versioned)).await;
+        self.step("Versioning", steps::versioning(&store, &mut versioned))
+            .await;
         self.report.capabilities.versioning = versioned;
         self.report.capabilities.object_lock = store.has_object_lock().await;
         let lock = if self.report.capabilities.object_lock {
@@ -143,7 +149,8 @@ impl Probe {
         self.objects(store).await;
         let prefix = self.prefix.clone();
         let written = self.has_written();
-        self.step("List by prefix", steps::list(store, &prefix, written)).await;
+        self.step("List by prefix", steps::list(store, &prefix, written))
+            .await;
         let mut free = None;
         self.step("Free space", steps::free_space(store, &mut free)).await;
         self.report.capabilities.free_bytes = free;
@@ -163,19 +170,29 @@ impl Probe {
         if !self.step("Write", steps::write(store, &key, &content)).await {
             return false;
         }
-        self.step("Read back", steps::read_back(store, &key, &content)).await;
-        let mut found = domain::storage::Capabilities::default();
-        self.step("Read a range", steps::range(store, &key, &content, &mut found.ranges))
+        self.step("Read back", steps::read_back(store, &key, &content))
             .await;
+        let mut found = domain::storage::Capabilities::default();
+        self.step(
+            "Read a range",
+            steps::range(store, &key, &content, &mut found.ranges),
+        )
+        .await;
         let can = &mut found.read_if_unchanged;
         self.step("Read if unchanged", steps::read_if_unchanged(store, &key, can))
             .await;
         let can = &mut found.write_if_absent;
-        self.step("Write if absent", steps::write_if_absent(store, &key, &content, can))
-            .await;
+        self.step(
+            "Write if absent",
+            steps::write_if_absent(store, &key, &content, can),
+        )
+        .await;
         let can = &mut found.write_if_unchanged;
-        self.step("Write if unchanged", steps::write_if_unchanged(store, &key, &content, can))
-            .await;
+        self.step(
+            "Write if unchanged",
+            steps::write_if_unchanged(store, &key, &content, can),
+        )
+        .await;
         self.report.capabilities = found;
         true
     }

@@ -196,7 +196,9 @@ pub(super) async fn versioning(store: &S3Store, versioned: &mut bool) -> Finding
     match store.has_versioning().await {
         Ok(true) => {
             *versioned = true;
-            note("Works, slower: it is on. Erasure removes old versions one by one, which adds a request for each.")
+            note(
+                "Works, slower: it is on. Erasure removes old versions one by one, which adds a request for each.",
+            )
         }
         Ok(false) => passed("Off"),
         Err(error) if error.kind() == ErrorKind::Unsupported => passed("Not known to the store"),
@@ -230,7 +232,10 @@ pub(super) async fn delete(store: &dyn ObjectStore, prefix: &str) -> Finding {
             Err(error) => return Err(error),
         };
         store.delete(&key, None).await?;
-        for version in versions.iter().filter_map(|version| version.version_id.as_deref()) {
+        for version in versions
+            .iter()
+            .filter_map(|version| version.version_id.as_deref())
+        {
             store.delete(&key, Some(version)).await?;
         }
         // Hiding it made a version too.

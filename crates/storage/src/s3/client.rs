@@ -53,7 +53,10 @@ pub(super) fn build(policy: &S3Policy) -> Client {
 
 /// Certificates of the machine are loaded only where they are needed.
 fn http_client(policy: &S3Policy) -> SharedHttpClient {
-    if policy.endpoint_url().is_some_and(|url| url.starts_with("http://")) {
+    if policy
+        .endpoint_url()
+        .is_some_and(|url| url.starts_with("http://"))
+    {
         Builder::new().build_http()
     } else {
         Builder::new()

@@ -14,7 +14,7 @@ use crate::error::{ErrorKind, StoreError};
 /// How long an answer to a small question may take.
 pub(super) const LOOK: Duration = Duration::from_secs(15);
 /// How long one write may take.
-pub(super) const WRITE: Duration = Duration::from_secs(120);
+pub(super) const WRITE: Duration = Duration::from_mins(2);
 
 /// Stores accept requests whose time differs from theirs by this much.
 const CLOCK_LEEWAY: TimeDelta = TimeDelta::minutes(15);
@@ -44,19 +44,23 @@ impl Asked {
     }
 }
 
-/// One request, with its time limit.
-pub(super) async fn attempt<T, E>(
+/// One request, with its time limit. The requests of the client are large, so they live on the heap.
+pub(super) fn attempt<T, E>(
     place: &Place,
     asked: Asked,
     within: Duration,
-    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, StoreError>
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+) -> impl Future<Output = Result<T, StoreError>> + Send
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    T: Send,
+    E: ProvideErrorMetadata + std::error::Error + Send + 'static,
 {
-    match tokio::time::timeout(within, request).await {
-        Ok(answer) => answer.map_err(|error| judge(place, asked, &error)),
-        Err(tokio::time::error::Elapsed { .. }) => Err(late(place, within)),
+    let request = Box::pin(request);
+    async move {
+        match tokio::time::timeout(within, request).await {
+            Ok(answer) => answer.map_err(|error| judge(place, asked, &error)),
+            Err(tokio::time::error::Elapsed { .. }) => Err(late(place, within)),
+        }
     }
 }
 
@@ -92,7 +96,10 @@ where
 }
 
 fn unusable(place: &Place, error: &dyn std::error::Error) -> StoreError {
-    let say = format!("no request can be made for {}: check the endpoint and the region", place.host);
+    let say = format!(
+        "no request can be made for {}: check the endpoint and the region",
+        place.host
+    );
     StoreError::new(ErrorKind::Other, say).with_detail(chain(error))
 }
 
@@ -180,33 +187,51 @@ impl<'a> Refusal<'a> {
     }
 
     fn clock(&self, place: &Place) -> Option<(ErrorKind, String)> {
-        #[expect(clippy::disallowed_methods, reason = "requests are signed with the machine's time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "requests are signed with the machine's time"
+        )]
         let now = DateTime::<Utc>::from(SystemTime::now());
-        let told = matches!(self.code, "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture");
+        let told = matches!(
+            self.code,
+            "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture"
+        );
         let apart = self.date.map(|date| now - date);
-        let far = matches!(self.status, 400 | 401 | 403) && apart.is_some_and(|apart| apart.abs() > CLOCK_LEEWAY);
+        let far =
+            matches!(self.status, 400 | 401 | 403) && apart.is_some_and(|apart| apart.abs() > CLOCK_LEEWAY);
         if !told && !far {
             return None;
         }
         let gap = match apart {
             Some(apart) if apart.abs() > CLOCK_LEEWAY => {
-                let word = if apart > TimeDelta::zero() { "ahead of" } else { "behind" };
+                let word = if apart > TimeDelta::zero() {
+                    "ahead of"
+                } else {
+                    "behind"
+                };
                 format!("{} minutes {word}", apart.abs().num_minutes())
             }
             _ => "too far from".to_owned(),
         };
-        let say = format!("the clock of this machine is {gap} that of {}: set it, for example with NTP", place.host);
+        let say = format!(
+            "the clock of this machine is {gap} that of {}: set it, for example with NTP",
+            place.host
+        );
         Some((ErrorKind::WrongClock, say))
     }
 
     fn credentials(&self, place: &Place) -> Option<(ErrorKind, String)> {
         let say = match self.code {
             "InvalidAccessKeyId" => format!("{} does not know the access key: check it", place.host),
-            "SignatureDoesNotMatch" => "the secret key does not belong to the access key: write it again".to_owned(),
+            "SignatureDoesNotMatch" => {
+                "the secret key does not belong to the access key: write it again".to_owned()
+            }
             "ExpiredToken" | "TokenRefreshRequired" => {
                 "the session token has expired: get new temporary credentials".to_owned()
             }
-            "InvalidToken" => "the session token does not belong to the access key: write all three again".to_owned(),
+            "InvalidToken" => {
+                "the session token does not belong to the access key: write all three again".to_owned()
+            }
             _ if self.status == 401 => format!("{} does not accept the credentials: check them", place.host),
             _ => return None,
         };
@@ -217,16 +242,25 @@ impl<'a> Refusal<'a> {
         let ours = place.policy.signing_region();
         let told = matches!(
             self.code,
-            "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException"
-                | "InvalidLocationConstraint" | "InvalidRegion" | "IncorrectEndpoint"
+            "AuthorizationHeaderMalformed"
+                | "PermanentRedirect"
+                | "IllegalLocationConstraintException"
+                | "InvalidLocationConstraint"
+                | "InvalidRegion"
+                | "IncorrectEndpoint"
         );
         let elsewhere = self.region.as_deref().filter(|region| *region != ours);
         if !told && self.status != 301 && !(self.status == 400 && elsewhere.is_some()) {
             return None;
         }
         let say = match elsewhere {
-            Some(region) => format!("the bucket is in region {region}, not in {ours}: set the region to {region}"),
-            None => format!("{} does not serve the region {ours}: set the region that it is configured with", place.host),
+            Some(region) => {
+                format!("the bucket is in region {region}, not in {ours}: set the region to {region}")
+            }
+            None => format!(
+                "{} does not serve the region {ours}: set the region that it is configured with",
+                place.host
+            ),
         };
         Some((ErrorKind::WrongRegion, say))
     }
@@ -266,10 +300,15 @@ impl<'a> Refusal<'a> {
                 ErrorKind::Corrupt,
                 "the object is shorter than it was when it was written".to_owned(),
             ),
-            ("XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage" | "StorageFull", _) | (_, 507) => (
-                ErrorKind::Full,
-                format!("{} has no room left: add some, or raise the quota of {bucket}", place.host),
-            ),
+            ("XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage" | "StorageFull", _) | (_, 507) => {
+                (
+                    ErrorKind::Full,
+                    format!(
+                        "{} has no room left: add some, or raise the quota of {bucket}",
+                        place.host
+                    ),
+                )
+            }
             _ => return None,
         };
         Some(known)
@@ -277,7 +316,10 @@ impl<'a> Refusal<'a> {
 
     fn other(&self, place: &Place, asked: Asked) -> (ErrorKind, String) {
         match (self.code, self.status) {
-            ("SlowDown" | "SlowDownRead" | "SlowDownWrite" | "RequestLimitExceeded" | "ServiceUnavailable", _)
+            (
+                "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "RequestLimitExceeded" | "ServiceUnavailable",
+                _,
+            )
             | (_, 429 | 503) => (
                 ErrorKind::Throttled,
                 format!("{} asks to be called more slowly", place.host),

@@ -121,10 +121,7 @@ impl S3Store {
 
     /// Whether the bucket protects new objects by itself. A store that does not know the question does not.
     pub(crate) async fn has_object_lock(&self) -> bool {
-        let request = self
-            .client
-            .get_object_lock_configuration()
-            .bucket(self.bucket());
+        let request = self.client.get_object_lock_configuration().bucket(self.bucket());
         let answer = attempt(&self.place, Asked::VERSIONING, LOOK, request.send()).await;
         answer.is_ok_and(|answer| {
             answer

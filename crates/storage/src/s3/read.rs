@@ -182,7 +182,10 @@ impl S3Store {
             Err(error) if error.kind() == ErrorKind::NotFound => match self.look_at_bucket().await {
                 Ok(Bucket::Missing) => Err(StoreError::new(
                     ErrorKind::NoBucket,
-                    format!("there is no bucket {}: create it, or check its name", self.bucket()),
+                    format!(
+                        "there is no bucket {}: create it, or check its name",
+                        self.bucket()
+                    ),
                 )),
                 // Not everybody who may read may list.
                 Err(error) if error.kind() != ErrorKind::Denied => Err(error),

@@ -321,7 +321,10 @@ fn headers(condition: &PutCondition) -> (Option<String>, Option<String>) {
 
 /// Never with a content encoding: proxies would unpack the object and break ranges.
 fn content_type(key: &str) -> &'static str {
-    match Path::new(key).extension().and_then(|extension| extension.to_str()) {
+    match Path::new(key)
+        .extension()
+        .and_then(|extension| extension.to_str())
+    {
         Some("gz") => "application/gzip",
         Some("json") => "application/json",
         _ => "application/octet-stream",

@@ -43,14 +43,21 @@ async fn one_fault_at_any_call_changes_nothing() {
 async fn one_fault_at_any_call_of_an_upload_in_parts_changes_nothing() {
     let bytes = content((25 << 20) + 1);
     let mut made = 0;
-    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Refuse(500, "InternalError")] {
+    for fault in [
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::Refuse(500, "InternalError"),
+    ] {
         // Two looks, beginning, four parts, completing.
         for number in 3..=8 {
             let server = TestS3::start().await;
             let store = storage::open(&server.policy());
             server.faults().on_call(number, fault.clone());
             put_if_absent(&*store, "a/b.gz", &bytes).await.expect("written");
-            assert!(server.object("a/b.gz").as_ref() == Some(&bytes), "{fault:?} at {number}");
+            assert!(
+                server.object("a/b.gz").as_ref() == Some(&bytes),
+                "{fault:?} at {number}"
+            );
             // A beginning whose answer was lost has no name that anybody knows.
             store.clear_unfinished(LATER).await.expect("cleared");
             assert_eq!(server.unfinished_uploads(), 0, "{fault:?} at {number}");
@@ -66,7 +73,9 @@ async fn a_write_whose_answer_was_lost_is_known_again() {
     let store = storage::open(&server.policy());
     // Two calls look for the object and the bucket, the third writes.
     server.faults().on_call(3, Fault::CutAfter);
-    let stored = put_if_absent(&*store, "a/b.gz", &content(1_000)).await.expect("ours");
+    let stored = put_if_absent(&*store, "a/b.gz", &content(1_000))
+        .await
+        .expect("ours");
     let meta = store.head("a/b.gz").await.expect("answered").expect("there");
     assert_eq!(meta.etag, stored.etag);
     assert_eq!(server.calls().count("PutObject"), 1, "it was not sent again");
@@ -80,7 +89,10 @@ async fn somebody_elses_object_is_not_taken_for_ours() {
     put(&*store, "a/b.gz", &content(999)).await;
     server.faults().on_call(2, Fault::CutBefore);
     let refused = put_if_absent(&*store, "a/b.gz", &content(1_000)).await;
-    assert_eq!(refused.expect_err("it is not ours").kind(), ErrorKind::Precondition);
+    assert_eq!(
+        refused.expect_err("it is not ours").kind(),
+        ErrorKind::Precondition
+    );
 }
 
 #[tokio::test]
@@ -95,7 +107,10 @@ async fn a_body_that_breaks_off_is_read_on() {
     assert!(read(&*store, "a/b.gz").await == bytes);
     let calls = server.calls();
     assert_eq!(calls.count("GetObject"), 3);
-    assert!(calls.0[1..].iter().all(|call| call.range.is_some()), "from where it was");
+    assert!(
+        calls.0[1..].iter().all(|call| call.range.is_some()),
+        "from where it was"
+    );
 }
 
 #[tokio::test]
@@ -122,11 +137,15 @@ async fn a_store_that_stays_away_is_an_error_that_may_pass() {
         server.faults().always(fault.clone());
         let error = store.head("a/b.gz").await.expect_err("away");
         assert_eq!((error.kind(), error.is_retryable()), (kind, true), "{fault:?}");
-        let error = put_if_absent(&*store, "a/b.gz", &content(10)).await.expect_err("away");
+        let error = put_if_absent(&*store, "a/b.gz", &content(10))
+            .await
+            .expect_err("away");
         assert_eq!(error.kind(), kind, "{fault:?}");
     }
     server.faults().clear();
-    put_if_absent(&*store, "a/b.gz", &content(10)).await.expect("back again");
+    put_if_absent(&*store, "a/b.gz", &content(10))
+        .await
+        .expect("back again");
 }
 
 #[tokio::test]
@@ -155,7 +174,9 @@ async fn a_failed_upload_in_parts_leaves_nothing_behind() {
     let server = TestS3::start().await;
     let store = storage::open(&server.policy());
     // Two looks, beginning, two parts, and then there is no room.
-    server.faults().on_call(6, Fault::Refuse(507, "XMinioStorageFull"));
+    server
+        .faults()
+        .on_call(6, Fault::Refuse(507, "XMinioStorageFull"));
     let body = Body::Bytes(content((25 << 20) + 1));
     let error = store
         .put("a/b.gz", body, PutCondition::IfAbsent)
@@ -184,7 +205,13 @@ async fn uploads_that_were_cut_off_long_ago_are_cleared() {
         } => {}
     }
     assert_eq!(server.unfinished_uploads(), 1);
-    assert_eq!(store.clear_unfinished(DateTime::UNIX_EPOCH).await.expect("answered"), 0);
+    assert_eq!(
+        store
+            .clear_unfinished(DateTime::UNIX_EPOCH)
+            .await
+            .expect("answered"),
+        0
+    );
     assert_eq!(store.clear_unfinished(LATER).await.expect("answered"), 1);
     assert_eq!(server.unfinished_uploads(), 0);
 }

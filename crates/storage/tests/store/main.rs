@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::storage::{OnPremPolicy, StoragePolicy};
-use storage::{Body, ObjectStore, PutCondition, Stored, StoreError};
+use storage::{Body, ObjectStore, PutCondition, StoreError, Stored};
 use tempfile::TempDir;
 
 /// After everything that a test does.

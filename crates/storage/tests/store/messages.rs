@@ -15,7 +15,9 @@ async fn wrong(change: impl FnOnce(&mut S3Policy), behave: impl FnOnce(&mut Sett
     change(&mut policy);
     server.set(behave);
     let store = storage::open(&StoragePolicy::S3(policy));
-    put_if_absent(&*store, "a/b.gz", &content(10)).await.expect_err("wrong")
+    put_if_absent(&*store, "a/b.gz", &content(10))
+        .await
+        .expect_err("wrong")
 }
 
 fn says(error: &StoreError, kind: ErrorKind, words: &[&str]) {
@@ -45,13 +47,21 @@ async fn a_wrong_secret_key() {
 #[tokio::test]
 async fn another_region_is_named() {
     let error = wrong(|_| (), |settings| settings.region = "eu-central-1".to_owned()).await;
-    says(&error, ErrorKind::WrongRegion, &["set the region to eu-central-1", "us-east-1"]);
+    says(
+        &error,
+        ErrorKind::WrongRegion,
+        &["set the region to eu-central-1", "us-east-1"],
+    );
 }
 
 #[tokio::test]
 async fn a_wrong_clock_is_measured() {
     let error = wrong(|_| (), |settings| settings.clock_ahead = TimeDelta::minutes(45)).await;
-    says(&error, ErrorKind::WrongClock, &["clock of this machine", "minutes behind"]);
+    says(
+        &error,
+        ErrorKind::WrongClock,
+        &["clock of this machine", "minutes behind"],
+    );
     let error = wrong(|_| (), |settings| settings.clock_ahead = TimeDelta::minutes(-45)).await;
     says(&error, ErrorKind::WrongClock, &["minutes ahead of"]);
 }
@@ -81,7 +91,11 @@ async fn nobody_listens() {
     let address = listener.local_addr().expect("an address");
     drop(listener);
     let error = wrong(|policy| policy.endpoint = format!("http://{address}"), |_| ()).await;
-    says(&error, ErrorKind::Unreachable, &["nothing listens", &address.to_string()]);
+    says(
+        &error,
+        ErrorKind::Unreachable,
+        &["nothing listens", &address.to_string()],
+    );
 }
 
 #[tokio::test]
@@ -105,6 +119,10 @@ async fn something_that_is_no_s3_store() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_no_address() {
-    let error = wrong(|policy| policy.endpoint = "http://not an address".to_owned(), |_| ()).await;
+    let error = wrong(
+        |policy| policy.endpoint = "http://not an address".to_owned(),
+        |_| (),
+    )
+    .await;
     says(&error, ErrorKind::Other, &["check the endpoint"]);
 }

@@ -53,7 +53,13 @@ async fn what_a_store_cannot_do_is_a_note() {
     });
     let report = storage::probe::run(&server.policy()).await;
     assert!(report.is_ready(), "{report:#?}");
-    for name in ["Read a range", "Read if unchanged", "Write if absent", "Write if unchanged", "Versioning"] {
+    for name in [
+        "Read a range",
+        "Read if unchanged",
+        "Write if absent",
+        "Write if unchanged",
+        "Versioning",
+    ] {
         assert_eq!(outcome(&report, name).0, Outcome::Note, "{name}");
     }
     let can = &report.capabilities;
@@ -70,7 +76,11 @@ async fn wrong_settings_fail_at_the_step_that_tells_them_apart() {
     let server = TestS3::start().await;
     let mut policy = server.s3_policy();
     policy.access_key = "OTHER".to_owned();
-    fails(&storage::probe::run(&StoragePolicy::S3(policy)).await, "Sign in", "access key");
+    fails(
+        &storage::probe::run(&StoragePolicy::S3(policy)).await,
+        "Sign in",
+        "access key",
+    );
 
     server.set(|settings| settings.clock_ahead = TimeDelta::hours(2));
     fails(&storage::probe::run(&server.policy()).await, "Sign in", "clock");
@@ -82,11 +92,19 @@ async fn wrong_settings_fail_at_the_step_that_tells_them_apart() {
 
     let mut policy = server.s3_policy();
     policy.bucket.clear();
-    fails(&storage::probe::run(&StoragePolicy::S3(policy)).await, "Settings", "s3.bucket");
+    fails(
+        &storage::probe::run(&StoragePolicy::S3(policy)).await,
+        "Settings",
+        "s3.bucket",
+    );
 
     let mut policy = server.s3_policy();
     policy.endpoint = "http://127.0.0.1:1".to_owned();
-    fails(&storage::probe::run(&StoragePolicy::S3(policy)).await, "Connect", "nothing listens");
+    fails(
+        &storage::probe::run(&StoragePolicy::S3(policy)).await,
+        "Connect",
+        "nothing listens",
+    );
 }
 
 #[tokio::test]
@@ -103,7 +121,11 @@ async fn it_goes_on_after_a_step_that_failed() {
     fails(&report, "List by prefix", "s3:ListBucket");
     fails(&report, "Delete", "s3:DeleteObject");
     assert_eq!(outcome(&report, "Read back").0, Outcome::Passed);
-    assert!(report.remark.contains("may be left under _probe/"), "{}", report.remark);
+    assert!(
+        report.remark.contains("may be left under _probe/"),
+        "{}",
+        report.remark
+    );
 }
 
 #[tokio::test]
@@ -111,7 +133,11 @@ async fn a_store_that_gives_back_other_bytes_is_not_trusted() {
     let server = TestS3::start().await;
     // Looking, writing, reading back.
     server.faults().on_call(3, Fault::Damage);
-    fails(&storage::probe::run(&server.policy()).await, "Read back", "other bytes");
+    fails(
+        &storage::probe::run(&server.policy()).await,
+        "Read back",
+        "other bytes",
+    );
 }
 
 #[tokio::test]
@@ -134,7 +160,11 @@ async fn a_folder_that_cannot_be_made_fails() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().join("x").display().to_string();
     let policy = StoragePolicy::OnPrem(OnPremPolicy { path });
-    fails(&storage::probe::run(&policy).await, "Folder", "is a file and no folder");
+    fails(
+        &storage::probe::run(&policy).await,
+        "Folder",
+        "is a file and no folder",
+    );
 }
 
 #[tokio::test]

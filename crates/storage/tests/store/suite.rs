@@ -119,14 +119,20 @@ fn file(bytes: &Bytes) -> (tempfile::NamedTempFile, Body) {
 async fn a_file_is_written_like_bytes(store: &dyn ObjectStore) {
     let bytes = content(1 << 20);
     let (_file, body) = file(&bytes);
-    store.put("file/a.gz", body, PutCondition::IfAbsent).await.expect("new");
+    store
+        .put("file/a.gz", body, PutCondition::IfAbsent)
+        .await
+        .expect("new");
     assert_eq!(read(store, "file/a.gz").await, bytes);
 }
 
 async fn a_large_file_is_written_in_parts(store: &dyn ObjectStore) {
     let bytes = content((25 << 20) + 12_345);
     let (_file, body) = file(&bytes);
-    let stored = store.put("large/a.gz", body, PutCondition::IfAbsent).await.expect("new");
+    let stored = store
+        .put("large/a.gz", body, PutCondition::IfAbsent)
+        .await
+        .expect("new");
     let object = store.get("large/a.gz", Some(&stored.etag)).await.expect("there");
     let add = |mut all: Vec<u8>, part: Bytes| async move {
         all.extend_from_slice(&part);
@@ -162,8 +168,17 @@ async fn a_range_beyond_the_end_is_an_error(store: &dyn ObjectStore) {
 async fn a_missing_object_is_told_from_trouble(store: &dyn ObjectStore) {
     assert_eq!(store.head("missing/a.gz").await.expect("no trouble"), None);
     assert_eq!(kind(store.get("missing/a.gz", None).await), ErrorKind::NotFound);
-    assert_eq!(kind(store.get_range("missing/a.gz", 0..1, None).await), ErrorKind::NotFound);
-    assert!(store.versions("missing/a.gz").await.expect("no trouble").is_empty());
+    assert_eq!(
+        kind(store.get_range("missing/a.gz", 0..1, None).await),
+        ErrorKind::NotFound
+    );
+    assert!(
+        store
+            .versions("missing/a.gz")
+            .await
+            .expect("no trouble")
+            .is_empty()
+    );
 }
 
 async fn a_write_if_absent_never_replaces(store: &dyn ObjectStore) {
@@ -182,7 +197,10 @@ async fn a_write_if_unchanged_needs_the_present_etag(store: &dyn ObjectStore) {
         let (body, etag) = (Body::Bytes(content(len)), etag.to_owned());
         store.put(key, body, PutCondition::IfMatch(etag))
     };
-    assert_eq!(kind(replace("nothing-is-there", 5).await), ErrorKind::Precondition);
+    assert_eq!(
+        kind(replace("nothing-is-there", 5).await),
+        ErrorKind::Precondition
+    );
     let first = put(store, key, &content(1_000)).await.etag;
     let second = replace(&first, 2_000).await.expect("unchanged").etag;
     assert_ne!(first, second);
@@ -203,8 +221,18 @@ async fn a_changed_object_is_not_read_for_the_old_one(store: &dyn ObjectStore) {
 
 async fn lists_are_complete_and_in_the_order_of_keys(store: &dyn ObjectStore) {
     let mut expected: Vec<String> = [
-        "a/b/1.gz", "a/b/2.gz", "a/b-c/1.gz", "a/b.d/1.gz", "a/b0/1.gz", "a/b%2F/1.gz", "a/_/1.gz",
-        "a/B/1.gz", "a/1.gz", "a/b.gz", "a/~/1.gz", "a/ä/1.gz",
+        "a/b/1.gz",
+        "a/b/2.gz",
+        "a/b-c/1.gz",
+        "a/b.d/1.gz",
+        "a/b0/1.gz",
+        "a/b%2F/1.gz",
+        "a/_/1.gz",
+        "a/B/1.gz",
+        "a/1.gz",
+        "a/b.gz",
+        "a/~/1.gz",
+        "a/ä/1.gz",
     ]
     .map(|key| format!("list/{key}"))
     .to_vec();
@@ -230,10 +258,18 @@ async fn lists_are_complete_and_in_the_order_of_keys(store: &dyn ObjectStore) {
         }
         assert_eq!(found, expected, "in pages of {limit}");
     }
-    let part: Vec<_> = expected.iter().filter(|key| key.starts_with("list/a/b")).cloned().collect();
+    let part: Vec<_> = expected
+        .iter()
+        .filter(|key| key.starts_with("list/a/b"))
+        .cloned()
+        .collect();
     assert_eq!(keys(store, "list/a/b").await, part);
     let after = "list/a/b-c/1.gz";
-    let later: Vec<_> = expected.iter().filter(|key| key.as_str() > after).cloned().collect();
+    let later: Vec<_> = expected
+        .iter()
+        .filter(|key| key.as_str() > after)
+        .cloned()
+        .collect();
     let page = store.list("list/", Some(after), 100).await.expect("a page");
     assert_eq!(page.objects.into_iter().map(|o| o.key).collect::<Vec<_>>(), later);
     assert!(keys(store, "nowhere/").await.is_empty());
@@ -243,7 +279,13 @@ async fn every_sensible_key_works(store: &dyn ObjectStore) {
     // Longer than a file name may be, shorter than the keys that small stores take.
     let long = format!("odd/{}/{}.json.gz", "%C3%A4".repeat(48), "x".repeat(60));
     let odd = [
-        "odd/a b+c&d=e.gz", "odd/%2F%2E.gz", "odd/ä€.gz", "odd/.hidden/..gz", "odd/~'()*!.gz", "odd/?x=1.gz", &long,
+        "odd/a b+c&d=e.gz",
+        "odd/%2F%2E.gz",
+        "odd/ä€.gz",
+        "odd/.hidden/..gz",
+        "odd/~'()*!.gz",
+        "odd/?x=1.gz",
+        &long,
     ];
     for (at, key) in odd.iter().enumerate() {
         put(store, key, &content(at + 1)).await;
@@ -273,11 +315,16 @@ async fn a_deleted_object_is_gone(store: &dyn ObjectStore) {
             .expect("deleted");
     }
     assert!(store.versions("gone/a.gz").await.expect("answered").is_empty());
-    put_if_absent(store, "gone/a.gz", &content(20)).await.expect("absent again");
+    put_if_absent(store, "gone/a.gz", &content(20))
+        .await
+        .expect("absent again");
 }
 
 async fn a_bucket_is_created_once(store: &dyn ObjectStore) {
-    assert!(!store.ensure_bucket().await.expect("there"), "it was there already");
+    assert!(
+        !store.ensure_bucket().await.expect("there"),
+        "it was there already"
+    );
 }
 
 async fn nothing_is_unfinished_after_a_write(store: &dyn ObjectStore) {

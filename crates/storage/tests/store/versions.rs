@@ -13,13 +13,23 @@ async fn every_version_can_be_removed_for_good() {
     let store = storage::open(&server.policy());
     let secret = content(40);
     let first = put(&*store, "a/b.gz", &secret).await.version_id.expect("kept");
-    let second = put(&*store, "a/b.gz", &content(50)).await.version_id.expect("kept");
+    let second = put(&*store, "a/b.gz", &content(50))
+        .await
+        .version_id
+        .expect("kept");
     put(&*store, "a/b.gzip", &content(60)).await;
-    assert_eq!(server.versions_containing(&secret), ["a/b.gz", "a/b.gz", "a/b.gzip"]);
+    assert_eq!(
+        server.versions_containing(&secret),
+        ["a/b.gz", "a/b.gz", "a/b.gzip"]
+    );
 
     let versions = store.versions("a/b.gz").await.expect("listed");
     let ids: Vec<_> = versions.iter().map(|v| v.version_id.as_deref()).collect();
-    assert_eq!(ids, [Some(second.as_str()), Some(first.as_str())], "latest first, this key only");
+    assert_eq!(
+        ids,
+        [Some(second.as_str()), Some(first.as_str())],
+        "latest first, this key only"
+    );
     assert!(versions[0].is_latest && !versions[1].is_latest);
 
     store.delete("a/b.gz", Some(&first)).await.expect("removed");
@@ -27,7 +37,10 @@ async fn every_version_can_be_removed_for_good() {
     store.delete("a/b.gz", None).await.expect("hidden");
     assert_eq!(store.head("a/b.gz").await.expect("answered"), None);
     let versions = store.versions("a/b.gz").await.expect("listed");
-    assert_eq!(versions.iter().map(|v| v.is_deletion).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        versions.iter().map(|v| v.is_deletion).collect::<Vec<_>>(),
+        [true, false]
+    );
 }
 
 #[tokio::test]
@@ -62,7 +75,10 @@ async fn objects_are_gzip_by_type_and_never_by_encoding() {
         assert_eq!(header("content-type"), Some("application/gzip"));
         assert_eq!(header("content-encoding"), None);
         assert_eq!(header("x-amz-server-side-encryption"), Some("aws:kms"));
-        assert_eq!(header("x-amz-server-side-encryption-aws-kms-key-id"), Some("key-1"));
+        assert_eq!(
+            header("x-amz-server-side-encryption-aws-kms-key-id"),
+            Some("key-1")
+        );
         let digest = header("x-amz-meta-sha256").expect("a digest");
         assert_eq!(len == 0, digest == digest_of_nothing);
     }

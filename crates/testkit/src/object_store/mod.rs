@@ -42,6 +42,7 @@ pub enum Conditions {
 
 /// How the store behaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Conditions of writes.
     pub write_conditions: Conditions,

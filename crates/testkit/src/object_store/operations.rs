@@ -41,7 +41,11 @@ impl State {
 
     fn create_bucket(&mut self, asked: &Asked) -> Done {
         if asked.bucket != BUCKET {
-            return Err(Answer::refusal(409, "BucketAlreadyExists", "It belongs to somebody else"));
+            return Err(Answer::refusal(
+                409,
+                "BucketAlreadyExists",
+                "It belongs to somebody else",
+            ));
         }
         if self.bucket.is_some() {
             return Err(Answer::refusal(409, "BucketAlreadyOwnedByYou", "It is yours"));
@@ -91,7 +95,7 @@ impl State {
             .filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|after| *key > after));
         let page: Vec<_> = found.by_ref().take(most).collect();
         let is_truncated = found.next().is_some();
-        let objects: String = page
+        let objects: Vec<String> = page
             .iter()
             .map(|(key, object)| {
                 format!(
@@ -112,8 +116,9 @@ impl State {
         Answer::xml(
             200,
             &format!(
-                "<ListBucketResult><Name>{BUCKET}</Name><KeyCount>{}</KeyCount><IsTruncated>{is_truncated}</IsTruncated>{objects}{token}</ListBucketResult>",
-                page.len()
+                "<ListBucketResult><Name>{BUCKET}</Name><KeyCount>{}</KeyCount><IsTruncated>{is_truncated}</IsTruncated>{}{token}</ListBucketResult>",
+                page.len(),
+                objects.concat()
             ),
         )
     }
@@ -121,7 +126,7 @@ impl State {
     fn list_versions(&self, asked: &Asked) -> Answer {
         let prefix = asked.asks("prefix").unwrap_or_default();
         let bucket = self.bucket.iter();
-        let versions: String = bucket
+        let versions: Vec<String> = bucket
             .flat_map(|bucket| bucket.versions().map(move |found| (bucket, found)))
             .filter(|(_, (key, _))| key.starts_with(prefix))
             .map(|(bucket, (key, version))| {
@@ -138,7 +143,10 @@ impl State {
             .collect();
         Answer::xml(
             200,
-            &format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{versions}</ListVersionsResult>"),
+            &format!(
+                "<ListVersionsResult><IsTruncated>false</IsTruncated>{}</ListVersionsResult>",
+                versions.concat()
+            ),
         )
     }
 
@@ -152,7 +160,7 @@ impl State {
             let message = "The specified key does not exist.";
             return Err(Answer::refusal(404, "NoSuchKey", message));
         };
-        self.check(self.settings.read_conditions, asked, Some(object))?;
+        check(self.settings.read_conditions, asked, Some(object))?;
         let mut answer = Answer::new(200)
             .header("etag", format!("\"{}\"", object.etag))
             .header("last-modified", in_header(object.modified))
@@ -181,10 +189,14 @@ impl State {
     /// Conditions and room, for everything that makes an object.
     pub(super) fn check_write(&self, asked: &Asked) -> Result<(), Answer> {
         if self.settings.full {
-            return Err(Answer::refusal(507, "XMinioStorageFull", "Storage backend has reached its minimum free drive threshold."));
+            return Err(Answer::refusal(
+                507,
+                "XMinioStorageFull",
+                "Storage backend has reached its minimum free drive threshold.",
+            ));
         }
         let current = self.bucket.as_ref().and_then(|bucket| bucket.current(&asked.key));
-        self.check(self.settings.write_conditions, asked, current)
+        check(self.settings.write_conditions, asked, current)
     }
 
     /// Adds an object and answers with its etag.
@@ -241,31 +253,6 @@ impl State {
         Ok(Answer::new(204))
     }
 
-    fn check(&self, conditions: Conditions, asked: &Asked, object: Option<&Version>) -> Result<(), Answer> {
-        let (if_match, if_none) = (asked.header("if-match"), asked.header("if-none-match"));
-        if if_match.is_none() && if_none.is_none() {
-            return Ok(());
-        }
-        match conditions {
-            Conditions::Ignored => return Ok(()),
-            Conditions::Refused => {
-                let message = "A header you provided implies functionality that is not implemented";
-                return Err(Answer::refusal(501, "NotImplemented", message));
-            }
-            Conditions::Honoured => {}
-        }
-        let etag = object.map(|object| format!("\"{}\"", object.etag));
-        let matches = |wanted: &str| match wanted {
-            "*" => etag.is_some(),
-            wanted => etag.as_deref() == Some(wanted),
-        };
-        if if_match.is_some_and(|wanted| !matches(wanted)) || if_none.is_some_and(matches) {
-            let message = "At least one of the pre-conditions you specified did not hold";
-            return Err(Answer::refusal(412, "PreconditionFailed", message));
-        }
-        Ok(())
-    }
-
     /// Name of a version; always the same where versions are not kept.
     fn next_id(&mut self) -> String {
         self.serial += 1;
@@ -280,6 +267,32 @@ impl State {
     pub(super) fn moment(&self) -> DateTime<Utc> {
         now(&self.settings) + TimeDelta::milliseconds(self.serial as i64)
     }
+}
+
+/// Whether the conditions of a request hold for the object as it is.
+fn check(conditions: Conditions, asked: &Asked, object: Option<&Version>) -> Result<(), Answer> {
+    let (if_match, if_none) = (asked.header("if-match"), asked.header("if-none-match"));
+    if if_match.is_none() && if_none.is_none() {
+        return Ok(());
+    }
+    match conditions {
+        Conditions::Ignored => return Ok(()),
+        Conditions::Refused => {
+            let message = "A header you provided implies functionality that is not implemented";
+            return Err(Answer::refusal(501, "NotImplemented", message));
+        }
+        Conditions::Honoured => {}
+    }
+    let etag = object.map(|object| format!("\"{}\"", object.etag));
+    let matches = |wanted: &str| match wanted {
+        "*" => etag.is_some(),
+        wanted => etag.as_deref() == Some(wanted),
+    };
+    if if_match.is_some_and(|wanted| !matches(wanted)) || if_none.is_some_and(matches) {
+        let message = "At least one of the pre-conditions you specified did not hold";
+        return Err(Answer::refusal(412, "PreconditionFailed", message));
+    }
+    Ok(())
 }
 
 /// Headers that come back with the object.

@@ -59,7 +59,11 @@ async fn answer(
         _ => handle(&state, &asked),
     };
     let is_head = asked.method == "HEAD";
-    record(&state, &asked, (fault != Some(Fault::CutAfter)).then_some(&answer));
+    record(
+        &state,
+        &asked,
+        (fault != Some(Fault::CutAfter)).then_some(&answer),
+    );
     let now = now(&lock(&state).settings);
     match fault {
         Some(Fault::CutAfter) => Err(io::ErrorKind::ConnectionReset.into()),
@@ -88,7 +92,10 @@ fn record(state: &Mutex<State>, asked: &Asked, answer: Option<&Answer>) {
 
 /// The store's clock.
 pub(super) fn now(settings: &Settings) -> DateTime<Utc> {
-    #[expect(clippy::disallowed_methods, reason = "requests are signed with the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "requests are signed with the machine's time"
+    )]
     let now = SystemTime::now();
     DateTime::<Utc>::from(now) + settings.clock_ahead
 }
@@ -107,7 +114,9 @@ fn admit(settings: &Settings, asked: &Asked) -> Result<(), Answer> {
     }
     if region != settings.region {
         let ours = &settings.region;
-        let message = format!("The authorization header is malformed; the region '{region}' is wrong; expecting '{ours}'");
+        let message = format!(
+            "The authorization header is malformed; the region '{region}' is wrong; expecting '{ours}'"
+        );
         let refusal = Answer::refusal(400, "AuthorizationHeaderMalformed", &message);
         return Err(refusal.header("x-amz-bucket-region", ours));
     }
@@ -115,7 +124,7 @@ fn admit(settings: &Settings, asked: &Asked) -> Result<(), Answer> {
         .header("x-amz-date")
         .and_then(|date| NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok())
         .map(|date| date.and_utc());
-    if !signed_at.is_some_and(|at| (now(settings) - at).abs() < CLOCK_LEEWAY) {
+    if signed_at.is_none_or(|at| (now(settings) - at).abs() >= CLOCK_LEEWAY) {
         let message = "The difference between the request time and the current time is too large.";
         return Err(Answer::refusal(403, "RequestTimeTooSkewed", message));
     }
@@ -172,4 +181,3 @@ fn damaged(body: &Bytes) -> Bytes {
     }
     bytes.into()
 }
-

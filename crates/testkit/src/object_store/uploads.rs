@@ -81,8 +81,16 @@ impl State {
         let mut whole = Vec::new();
         let wanted: Vec<(u32, String)> = text.split("<Part>").skip(1).filter_map(named_part).collect();
         for (at, (number, wanted_etag)) in wanted.iter().enumerate() {
-            let Some(bytes) = upload.parts.get(number).filter(|bytes| etag(bytes) == *wanted_etag) else {
-                return Err(Answer::refusal(400, "InvalidPart", "A part is missing or another one"));
+            let Some(bytes) = upload
+                .parts
+                .get(number)
+                .filter(|bytes| etag(bytes) == *wanted_etag)
+            else {
+                return Err(Answer::refusal(
+                    400,
+                    "InvalidPart",
+                    "A part is missing or another one",
+                ));
             };
             if at + 1 < wanted.len() && bytes.len() < SMALLEST_PART {
                 return Err(Answer::refusal(400, "EntityTooSmall", "A part is too small"));
@@ -91,7 +99,9 @@ impl State {
         }
         let headers = upload.headers.clone();
         let whole_etag = format!("{}-{}", etag(&whole), wanted.len());
-        self.uploads.by_id.remove(asked.asks("uploadId").unwrap_or_default());
+        self.uploads
+            .by_id
+            .remove(asked.asks("uploadId").unwrap_or_default());
         let added = self.add(&asked.key, whole.into(), whole_etag.clone(), headers);
         let key = escaped(&asked.key);
         let mut answer = Answer::xml(
@@ -106,13 +116,15 @@ impl State {
 
     pub(super) fn abort_upload(&mut self, asked: &Asked) -> Done {
         self.upload(asked)?;
-        self.uploads.by_id.remove(asked.asks("uploadId").unwrap_or_default());
+        self.uploads
+            .by_id
+            .remove(asked.asks("uploadId").unwrap_or_default());
         Ok(Answer::new(204))
     }
 
     pub(super) fn list_uploads(&self, asked: &Asked) -> Answer {
         let prefix = asked.asks("prefix").unwrap_or_default();
-        let uploads: String = self
+        let uploads: Vec<String> = self
             .uploads
             .by_id
             .iter()
@@ -127,7 +139,10 @@ impl State {
             .collect();
         Answer::xml(
             200,
-            &format!("<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{uploads}</ListMultipartUploadsResult>"),
+            &format!(
+                "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{}</ListMultipartUploadsResult>",
+                uploads.concat()
+            ),
         )
     }
 }
