@@ -73,6 +73,11 @@ impl Site<'_> {
         self.gateway.begin(arguments)
     }
 
+    /// Runs a command of the gateway to its end; see [`Gateway::run_measured`].
+    pub(crate) async fn run_measured(&self, arguments: &[&str]) -> anyhow::Result<(String, f64)> {
+        self.gateway.run_measured(arguments).await
+    }
+
     /// Makes an endpoint at the receiver's `path` through the API of `process`.
     pub(crate) async fn endpoint(&self, process: &Process, path: &str) -> anyhow::Result<Target> {
         create_endpoint(

@@ -115,6 +115,34 @@ impl Gateway {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs a command to its end; what it printed, and the most memory that it held, in MiB.
+    pub(crate) async fn run_measured(&self, arguments: &[&str]) -> anyhow::Result<(String, f64)> {
+        let child = self
+            .command()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.binary.display()))?;
+        let pid = child.id().unwrap_or_default();
+        let mut peak = 0.0_f64;
+        let mut ended = Box::pin(child.wait_with_output());
+        let output = loop {
+            tokio::select! {
+                output = &mut ended => break output?,
+                () = tokio::time::sleep(POLL) => peak = peak.max(crate::meter::peak_mib(pid)),
+            }
+        };
+        if !output.status.success() {
+            bail!(
+                "longhaul {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok((String::from_utf8_lossy(&output.stdout).into_owned(), peak))
+    }
+
     /// Starts a command whose progress, on its standard error, is for the caller to read.
     pub(crate) fn begin(&self, arguments: &[&str]) -> anyhow::Result<Child> {
         self.command()
@@ -271,6 +299,45 @@ pub(crate) async fn create_endpoint(
         key: project.key.clone(),
         endpoint: id,
     })
+}
+
+/// A connection that stays open, for requests one after the other.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    address: SocketAddr,
+    key: String,
+}
+
+impl Reader {
+    /// Connects to a process, as the project.
+    pub(crate) async fn connect(process: &Process, project: &Project) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(process.address()).await?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the sender.
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            address: process.address(),
+            key: project.key.clone(),
+        })
+    }
+
+    /// Reads a path; the headers and the body of a successful answer.
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<(http::HeaderMap, Bytes)> {
+        let request = Request::builder()
+            .uri(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+            .body(Full::default())?;
+        let response = self.sender.send_request(request).await?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if !head.status.is_success() {
+            bail!("GET {path}: {} {}", head.status, String::from_utf8_lossy(&body));
+        }
+        Ok((head.headers, body))
+    }
 }
 
 /// One request on a connection of its own; the answer's JSON, or null when it has none.

@@ -107,6 +107,9 @@ struct Options {
     /// Old deliveries of `history`
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..=100_000_000))]
     history: u64,
+    /// Events of the day in `archive`
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=20_000_000))]
+    archive: u64,
     /// Rows of `convert`
     #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     convert: u64,

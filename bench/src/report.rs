@@ -77,6 +77,11 @@ impl Report {
         }
     }
 
+    /// A figure that was added before.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
+    }
+
     /// Adds a figure that is there to be read.
     pub(crate) fn add(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.want(name, value, unit, Wanted::Any);

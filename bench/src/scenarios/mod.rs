@@ -1,5 +1,6 @@
 //! The scenarios. Each starts from empty stores and answers one report.
 
+mod archive;
 mod backlog;
 mod convert;
 mod delayed;
@@ -36,6 +37,8 @@ pub(crate) enum Scenario {
     History,
     /// A table into day partitions and back while it is written to, killed at every step
     Convert,
+    /// A day into the archive, out of PostgreSQL, and read from there
+    Archive,
 }
 
 impl Scenario {
@@ -58,6 +61,7 @@ impl Scenario {
             Self::Outage => outage::run(bed, options).await,
             Self::History => history::run(bed, options).await,
             Self::Convert => convert::run(bed, options).await,
+            Self::Archive => archive::run(bed, options).await,
         }
     }
 }
