@@ -36,6 +36,7 @@ use features::{
     events::page::{EventPage, EventsPage},
     jobs::{detail::RunPage, page::JobsPage},
     overview::page::OverviewPage,
+    partitions::page::PartitionsPage,
     projects::page::{JumpPage, NewProjectPage, ProjectsPage},
     settings::{
         keys::KeysPage,
@@ -77,6 +78,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("projects/:project/settings/keys") view=KeysPage />
                     <Route path=path!("projects/:project/settings/danger") view=DangerPage />
                     <Route path=path!("system/audit") view=AuditPage />
+                    <Route path=path!("system/partitions") view=PartitionsPage />
                     <Route path=path!("system/jobs") view=JobsPage />
                     <Route path=path!("system/jobs/:item") view=RunPage />
                 </ParentRoute>

@@ -64,6 +64,8 @@ export async function places(suffix: string): Promise<Place[]> {
     { name: "settings-keys", path: of(full, "/settings/keys") },
     { name: "settings-danger", path: of(full, "/settings/danger") },
     { name: "audit", path: "/system/audit" },
+    { name: "partitions", path: "/system/partitions" },
+    { name: "partitions-nothing", path: "/system/partitions?q=state:refused" },
     { name: "jobs", path: "/system/jobs" },
     { name: "job-run", path: `/system/jobs/${run.id}` },
     { name: "jobs-nothing", path: "/system/jobs?q=job:nothing" },

@@ -9,6 +9,7 @@ pub mod endpoints;
 pub mod events;
 pub mod jobs;
 pub mod overview;
+pub mod partitions;
 pub mod projects;
 #[cfg(feature = "ssr")]
 pub mod query;

@@ -26,6 +26,8 @@ pub mod palette;
 pub mod panel;
 pub mod pill;
 pub mod stat;
+#[cfg(feature = "ssr")]
+pub mod strips;
 pub mod table;
 pub mod tabs;
 pub mod theme;

@@ -126,6 +126,7 @@ pub fn nav(frame: FrameDto, path: Memo<String>) -> AnyView {
             <div class="nav-group">
                 <p class="nav-label" id="nav-instance">"Instance"</p>
                 <ul class="nav-list" aria-labelledby="nav-instance">
+                    {item("/system/partitions".to_owned(), "partitions", "Partitions", None, path)}
                     {item("/system/jobs".to_owned(), "jobs", "Jobs", None, path)}
                     {item("/system/audit".to_owned(), "audit", "Audit", None, path)}
                 </ul>

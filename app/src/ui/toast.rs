@@ -59,6 +59,8 @@ fn text_of(code: &str) -> Option<&'static str> {
         "resent" => "Delivery resent",
         "resent_many" => "Deliveries resent",
         "job" => "Run started",
+        "conversion_paused" => "Conversion pauses after its batch",
+        "forecast" => "Forecast saved",
         "retry_started" => "Retry of all matches started",
         _ => return None,
     })

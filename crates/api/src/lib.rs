@@ -13,6 +13,7 @@ pub mod delivery_attempts;
 pub mod docs_page;
 pub mod endpoints;
 pub mod envelope;
+pub mod erasures;
 pub mod error;
 pub mod event_deliveries;
 pub mod event_types;
@@ -108,6 +109,9 @@ fn lifecycle(router: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
         .mount(routes!(retention::preview))
         .mount(routes!(holds::list, holds::place))
         .mount(routes!(holds::release))
+        .mount(routes!(erasures::list, erasures::request))
+        .mount(routes!(erasures::preview))
+        .mount(routes!(erasures::get))
         .mount(routes!(storage::get, storage::update))
         .mount(routes!(storage::test))
 }

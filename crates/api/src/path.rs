@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::id::{
-    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, EventId, EventTypeId, FilterId, HoldId,
+    ApiKeyId, AttemptId, BatchId, DeliveryId, EndpointId, ErasureId, EventId, EventTypeId, FilterId, HoldId,
     ProjectId, SubscriptionId,
 };
 use http::request::Parts;
@@ -35,6 +35,7 @@ path_ids! {
     BatchId, "batchID", "batch";
     DeliveryId, "eventDeliveryID", "event delivery";
     EndpointId, "endpointID", "endpoint";
+    ErasureId, "erasureID", "erasure";
     EventId, "eventID", "event";
     EventTypeId, "eventTypeId", "event type";
     FilterId, "filterID", "filter";

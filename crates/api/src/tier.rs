@@ -46,3 +46,27 @@ impl IntoResponseParts for Source {
         Ok(parts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[test]
+    fn what_came_from_the_archive_says_what_it_took() {
+        let cost = Cost {
+            requests: 2,
+            bytes: 5_000,
+            ..Cost::default()
+        };
+        let source = Source {
+            tier: Tier::Mixed,
+            cost,
+        };
+        let response = (source, Reply::ok("read", 1)).into_response();
+        let headers = response.headers();
+        assert_eq!(headers[TIER], "mixed");
+        assert_eq!((&headers[REQUESTS], &headers[BYTES]), (&HeaderValue::from(2), &HeaderValue::from(5_000)));
+    }
+}

@@ -35,6 +35,7 @@ mod matching;
 pub mod organisations;
 pub mod page;
 mod paging;
+pub mod partition_view;
 pub mod partitions;
 pub mod pool;
 pub mod projects;

@@ -19,6 +19,7 @@ pub mod deletion;
 pub mod deliveries;
 pub mod delivery;
 pub mod endpoints;
+pub mod erasure;
 pub mod error;
 pub mod event_types;
 pub mod events;

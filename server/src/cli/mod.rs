@@ -6,6 +6,7 @@ mod bootstrap;
 mod check;
 mod demo;
 mod doctor;
+mod erase;
 mod jobs;
 mod migrate;
 mod processes;
@@ -88,6 +89,8 @@ enum Command {
     Utils(utils::UtilsCommand),
     /// How long a project keeps its events: show, preview, set.
     Retention(retention::RetentionCommand),
+    /// Removes values of persons from everything that is kept, and shows the receipt.
+    Erase(erase::Erase),
     /// Where copies lie: show, set, test.
     Storage(storage::StorageCommand),
     /// A receiver on this machine with an endpoint, a subscription and some traffic.
@@ -160,6 +163,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Jobs(command) => jobs::run(&config, command, global.format).await,
         Command::Utils(command) => utils::run(&config, command, global.format).await,
         Command::Retention(command) => retention::run(&config, command, global.format).await,
+        Command::Erase(command) => erase::run(&config, command, global.format).await,
         Command::Storage(command) => storage::run(&config, command, global.format).await,
         Command::Demo(command) => demo::run(&config, command).await,
     }

@@ -45,8 +45,15 @@ pub(super) async fn run(config: &Config, command: UtilsCommand, format: Output) 
         Action::Partition(which) => (Direction::Partition, which),
         Action::Unpartition(which) => (Direction::Unpartition, which),
     };
-    let tables = conversion::tables(which.table.as_deref())
-        .map_err(|error| Failure::BadArguments(error.to_string()))?;
+    let tables = conversion::tables(which.table.as_deref()).map_err(|error| match error {
+        Error::Invalid(fields) => {
+            let wrong = fields
+                .iter()
+                .map(|field| format!("{} {}", field.field, field.reason));
+            Failure::BadArguments(wrong.collect::<Vec<_>>().join("; "))
+        }
+        other => other.into(),
+    })?;
     let services = wiring::services(config, wiring::clock(config))?;
     if !features::retention_policy(&services).await?.on {
         return Err(Failure::Refused(format!(

@@ -7,4 +7,5 @@ mod harness;
 mod input;
 mod operations;
 mod policies;
+mod tier;
 mod wire;

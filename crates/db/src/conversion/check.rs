@@ -40,7 +40,12 @@ impl Session {
                FROM unnest(ARRAY['id', 'accepted_at', 'keep_days']) name WHERE NOT EXISTS \
                (SELECT 1 FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attname = name AND attnotnull)"
         );
-        let obstacles = self.strings(&sql).await?;
+        let mut obstacles = self.strings(&sql).await?;
+        for name in self.shells() {
+            if self.exists(&name).await? && self.has_rows(&name).await? {
+                obstacles.push(format!("the table {name} is in the way and holds rows"));
+            }
+        }
         let sql = format!(
             "SELECT (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM ( \
                SELECT '{table}'::regclass AS relid UNION SELECT relid FROM pg_partition_tree('{table}')) parts)::int8, \

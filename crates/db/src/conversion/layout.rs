@@ -2,12 +2,14 @@
 
 use domain::lifecycle::{PARTITIONED_TABLES, parse_leaf_name};
 use sea_orm::sqlx;
+use serde::Serialize;
 
 use super::session::Session;
 use crate::{Db, DbError};
 
 /// How a hot table is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// One heap.
     Plain,

@@ -79,10 +79,30 @@ impl Session {
         Ok(names.map(|(_, day, class)| (day, class)).collect())
     }
 
+    /// Tables that have the name of one of `leaves`, are no leaf, and hold rows: what was detached to
+    /// be dropped, or somebody's own. Their rows must not come into sight.
+    ///
+    /// # Errors
+    /// As every statement.
+    pub async fn in_the_way(
+        &mut self,
+        leaves: &BTreeSet<(NaiveDate, KeepDays)>,
+    ) -> Result<Vec<String>, DbError> {
+        let joined = self.joined().await?;
+        let mut names = Vec::new();
+        for (day, class) in leaves.difference(&joined) {
+            let name = leaf_name(self.table(), *day, *class);
+            if self.exists(&name).await? && self.has_rows(&name).await? {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
     /// Makes `leaves` and lets them join the spread table. Those that are there stay as they are.
     ///
     /// # Errors
-    /// [`DbError::Internal`] when a table of that name is in the way and holds rows.
+    /// [`DbError::Internal`] when a table is [in the way](Self::in_the_way).
     pub async fn make_leaves(
         &mut self,
         leaves: &BTreeSet<(NaiveDate, KeepDays)>,

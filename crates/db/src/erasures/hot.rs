@@ -189,6 +189,38 @@ pub(super) async fn remember(
     Ok(())
 }
 
+/// Remembers events that a hold keeps.
+///
+/// # Errors
+/// As every statement.
+pub async fn remember_held(db: &Db, erasure: ErasureId, events: &[EventId]) -> Result<(), DbError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut connection = db.pool().acquire().await?;
+    remember(&mut connection, erasure, events, true).await
+}
+
+/// How many events accepted between two instants an erasure means that are held.
+///
+/// # Errors
+/// As every statement.
+pub async fn held_between(
+    db: &Db,
+    erasure: ErasureId,
+    at: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<u64, DbError> {
+    let n: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM erasure_events WHERE erasure_id = $1 AND accepted_at BETWEEN $2 AND $3 AND held",
+    )
+    .bind(erasure.0)
+    .bind(at.0)
+    .bind(at.1)
+    .fetch_one(db.pool())
+    .await?;
+    Ok(n.unsigned_abs())
+}
+
 /// Events that an erasure means, behind `after`, each with whether it is held.
 ///
 /// # Errors

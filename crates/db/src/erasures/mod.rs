@@ -224,6 +224,28 @@ pub async fn meant(
     .await?)
 }
 
+/// Events that open erasures of a project mean as a whole and that a hold keeps.
+///
+/// # Errors
+/// As every statement.
+pub async fn held(db: &Db, project: ProjectId) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT n.event_id FROM erasures e JOIN erasure_events n ON n.erasure_id = e.id \
+         WHERE e.project_id = $1 AND e.state <> 'done' AND n.held AND e.target->>'type' <> 'value'",
+    )
+    .bind(project.0)
+    .fetch_all(db.pool())
+    .await?)
+}
+
+/// Every version of every storage policy, newest first.
+///
+/// # Errors
+/// As every statement.
+pub async fn policies(db: &Db) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar("SELECT id FROM storage_policies ORDER BY id DESC").fetch_all(db.pool()).await?)
+}
+
 /// Every backup of the project that has read before now will not count.
 ///
 /// # Errors

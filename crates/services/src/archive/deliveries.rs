@@ -19,6 +19,7 @@ use super::merge::{Counting, List, count_archived, merge};
 use super::scan::{Rows, Scan, Span};
 use super::{events, one, rows};
 use crate::Services;
+use crate::erasure::Masks;
 use crate::error::Result;
 
 /// A page of a project's deliveries.
@@ -136,6 +137,7 @@ pub(crate) async fn attempts(
     delivery: DeliveryId,
     limit: usize,
 ) -> Result<Read<Vec<Attempt>>> {
+    let masks = Masks::load(services, project).await?;
     let mut cold = Cold::new(services, project);
     let wanted = Arc::new(AttemptsOf(delivery));
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -149,7 +151,8 @@ pub(crate) async fn attempts(
     attempts.sort_by_key(|(attempt, _)| (attempt.requested_at, attempt.number));
     attempts.drain(..attempts.len().saturating_sub(limit));
     let tier = Tier::of(attempts.iter().map(|(_, archived)| *archived));
-    let attempts = attempts.into_iter().map(|(attempt, _)| attempt).collect();
+    let mut attempts: Vec<Attempt> = attempts.into_iter().map(|(attempt, _)| attempt).collect();
+    masks.attempts(services, &mut attempts).await?;
     Ok(cold.meter.read(&services.archive, attempts, tier))
 }
 
@@ -170,13 +173,18 @@ pub(crate) async fn attempt(
     project: ProjectId,
     id: AttemptId,
 ) -> Result<Option<Read<Attempt>>> {
+    let masks = Masks::load(services, project).await?;
     let mut cold = Cold::new(services, project);
-    if let Some(attempt) = db::attempts::find(&services.db, id).await? {
+    if let Some(mut attempt) = db::attempts::find(&services.db, id).await? {
+        masks.attempts(services, std::slice::from_mut(&mut attempt)).await?;
         let own = (attempt.project_id == project).then_some(attempt);
         return Ok(own.map(|attempt| cold.meter.read(&services.archive, attempt, Some(Tier::Hot))));
     }
-    let found = one::find(&mut cold, Kind::Attempts, id.0, read_attempt).await?;
-    Ok(found.map(|attempt| cold.meter.read(&services.archive, attempt, Some(Tier::Archive))))
+    let Some(mut attempt) = one::find(&mut cold, Kind::Attempts, id.0, read_attempt).await? else {
+        return Ok(None);
+    };
+    masks.attempts(services, std::slice::from_mut(&mut attempt)).await?;
+    Ok(Some(cold.meter.read(&services.archive, attempt, Some(Tier::Archive))))
 }
 
 /// A delivery as it stands in a segment.

@@ -17,6 +17,7 @@ use super::merge::{Counting, List, Merged, count_archived, merge};
 use super::scan::{Rows, Scan, Span};
 use super::{one, rows};
 use crate::Services;
+use crate::erasure::Masks;
 use crate::error::Result;
 
 /// A page of a project's events. Without `payload` the payloads stay empty.
@@ -36,6 +37,7 @@ pub(crate) async fn page(
         filter: filter.clone(),
         part: Part::Page(request),
         payload,
+        masks: Masks::load(services, project).await?,
     });
     let mut cold = Cold::new(services, project);
     let merged = read(&mut cold, &list).await?;
@@ -53,13 +55,18 @@ pub(crate) async fn page(
 /// # Errors
 /// As [`page`].
 pub(crate) async fn find(services: &Services, project: ProjectId, id: EventId) -> Result<Option<Read<Event>>> {
+    let masks = Masks::load(services, project).await?;
     let mut cold = Cold::new(services, project);
-    if let Some(event) = db::events::find(&services.db, id).await? {
+    if let Some(mut event) = db::events::find(&services.db, id).await? {
+        masks.event(&mut event);
         let own = (event.project_id == project).then_some(event);
         return Ok(own.map(|event| cold.meter.read(&services.archive, event, Some(Tier::Hot))));
     }
     let found = one::find(&mut cold, Kind::Events, id.0, read_event).await?;
-    Ok(found.map(|event| cold.meter.read(&services.archive, event, Some(Tier::Archive))))
+    Ok(found.map(|mut event| {
+        masks.event(&mut event);
+        cold.meter.read(&services.archive, event, Some(Tier::Archive))
+    }))
 }
 
 /// How many events match, counted up to `limit`.
@@ -77,6 +84,7 @@ pub(crate) async fn count(
         filter: filter.clone(),
         part: Part::All,
         payload: false,
+        masks: Masks::load(services, project).await?,
     });
     let mut cold = Cold::new(services, project);
     loop {
@@ -120,6 +128,7 @@ pub(crate) async fn step(
         filter: filter.clone(),
         part: Part::Behind(after, limit),
         payload: false,
+        masks: Masks::load(services, project).await?,
     });
     let mut cold = Cold::step(services, project);
     let merged = read(&mut cold, &list).await?;
@@ -142,6 +151,7 @@ pub(super) async fn with_key(
         filter,
         part: Part::Page(most),
         payload: false,
+        masks: Masks::load(cold.services, cold.project).await?,
     });
     let merged = merge(cold, &list).await?;
     if merged.stopped.is_some() {
@@ -177,6 +187,8 @@ struct EventList {
     filter: EventFilter,
     part: Part,
     payload: bool,
+    /// In force since before anything was read.
+    masks: Masks,
 }
 
 impl EventList {
@@ -211,7 +223,8 @@ impl Rows for EventList {
     }
 
     fn pick(&self, json: &str) -> std::result::Result<Option<Event>, serde_json::Error> {
-        let event = read_event(json)?;
+        let mut event = read_event(json)?;
+        self.masks.event(&mut event);
         Ok(self.filter.matches(&event).then(|| self.trimmed(event)))
     }
 
@@ -232,15 +245,18 @@ impl List for EventList {
 
     async fn hot(&self, services: &Services) -> Result<Vec<Event>> {
         let (db, project, filter) = (&services.db, self.project, &self.filter);
-        Ok(match self.part {
+        let mut events = match self.part {
             Part::Page(request) => db::events::page_rows(db, project, filter, request, self.payload).await?,
             Part::Behind(after, limit) => db::events::rows_after(db, project, filter, after, limit).await?,
             Part::All => Vec::new(),
-        })
+        };
+        events.iter_mut().for_each(|event| self.masks.event(event));
+        Ok(events)
     }
 
     async fn find_hot(&self, services: &Services, id: Uuid) -> Result<Option<Event>> {
-        let event = db::events::find(&services.db, EventId(id)).await?;
+        let mut event = db::events::find(&services.db, EventId(id)).await?;
+        event.iter_mut().for_each(|event| self.masks.event(event));
         let shown = event.filter(|event| event.project_id == self.project && self.filter.matches(event));
         Ok(shown.map(|event| self.trimmed(event)))
     }

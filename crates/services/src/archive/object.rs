@@ -164,3 +164,121 @@ fn check(segment: &ColdSegment, footer: &Footer) -> Result<(), FetchError> {
 pub(super) fn describe(segment: Uuid, why: &str) -> String {
     format!("segment {segment}: {why}")
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use domain::id::{ProjectId, StoragePolicyId};
+    use domain::segment::Kind;
+    use domain::storage::{OnPremPolicy, StoragePolicy};
+    use serde_json::{Value, json};
+    use storage::segment::{Replacement, SegmentWriter, WriterOptions, splice};
+    use storage::{Body, PutCondition};
+
+    use super::*;
+
+    const SECRET: &str = "{\"mail\":\"a@b.c\"}";
+
+    fn row(id: Uuid, data: &str) -> String {
+        format!("{{\"uid\":\"{id}\",\"data\":{data}}}")
+    }
+
+    /// A segment with one row, as it was written.
+    fn written(segment: &ColdSegment, id: Uuid) -> Vec<u8> {
+        let mut object = Vec::new();
+        let identity = Identity {
+            archive_id: segment.id,
+            kind: segment.kind,
+            tenant: segment.project_id.to_string(),
+            topic: segment.topic.clone(),
+        };
+        let options = WriterOptions {
+            threads: 1,
+            max_rows: 10,
+        };
+        let mut writer = SegmentWriter::new(&mut object, identity, options).expect("a writer");
+        writer.push(id, 0, row(id, SECRET).as_bytes()).expect("taken");
+        writer.finish().expect("written");
+        object
+    }
+
+    fn footer(object: &[u8]) -> Footer {
+        let place = read_pointer(object, object.len() as u64).expect("a pointer");
+        let (from, to) = (place.start as usize, place.end as usize);
+        read_footer(&object[from..to], place.start).expect("a footer")
+    }
+
+    /// The next generation, without what was secret.
+    fn rewritten(old: &[u8], id: Uuid) -> Vec<u8> {
+        let mut object = Vec::new();
+        let part = |entry: &Entry| {
+            let range = entry.range();
+            Ok(old[range.start as usize..range.end as usize].to_vec())
+        };
+        let replace = |_: usize, _: &Block| {
+            Some(vec![Replacement {
+                id,
+                json: row(id, "null"),
+            }])
+        };
+        splice(&footer(old), part, replace, &mut object).expect("spliced");
+        object
+    }
+
+    fn segment() -> ColdSegment {
+        let id = domain::id::uuid_at(chrono::DateTime::UNIX_EPOCH);
+        ColdSegment {
+            id,
+            project_id: ProjectId(Uuid::from_u128(1)),
+            policy_id: StoragePolicyId(Uuid::from_u128(2)),
+            kind: Kind::Events,
+            topic: "a".to_owned(),
+            day: NaiveDate::default(),
+            object_key: format!("p/a/{id}.json.gz"),
+            state: SegmentState::Rewriting,
+            ids: (Uuid::nil(), Uuid::max()),
+            generation: 1,
+            pending: None,
+            etag: None,
+        }
+    }
+
+    async fn put(store: &Arc<dyn ObjectStore>, key: &str, object: &[u8]) -> String {
+        let body = Body::Bytes(bytes::Bytes::copy_from_slice(object));
+        store.put(key, body, PutCondition::Any).await.expect("stored").etag
+    }
+
+    #[tokio::test]
+    async fn while_a_segment_is_rewritten_readers_find_the_old_object_or_the_announced_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = storage::open(&StoragePolicy::OnPrem(OnPremPolicy {
+            path: folder.path().display().to_string(),
+        }));
+        let (mut segment, id) = (segment(), domain::id::uuid_at(chrono::DateTime::UNIX_EPOCH));
+        let old = written(&segment, id);
+        segment.etag = Some(put(&store, &segment.object_key, &old).await);
+        let found = replacement(&segment, &store).await.expect("looked");
+        assert!(found.is_none(), "the old one is still there");
+
+        let new = rewritten(&old, id);
+        put(&store, &segment.object_key, &new).await;
+        let hash = hex::encode(footer(&new).content_sha256);
+        let other = hex::encode(footer(&old).content_sha256);
+        let announced = |generation: i32, hash: &str| json!({"generation": generation, "content_sha256": hash});
+        for pending in [announced(2, &other), announced(3, &hash), Value::Null] {
+            segment.pending = Some(pending);
+            let found = replacement(&segment, &store).await;
+            assert!(matches!(found, Err(FetchError::Fault(Fault::Stale))), "{found:?}");
+        }
+        segment.pending = Some(announced(2, &hash));
+        let opened = replacement(&segment, &store).await.expect("looked").expect("the new one");
+        assert_eq!(opened.version, (segment.id, 2));
+        let entry = opened.entry(0).expect("a block");
+        let block = opened.fetch(&Semaphore::new(1), entry).await.expect("fetched");
+        assert_eq!(block.get(id).expect("the row").json, row(id, "null"));
+
+        segment.topic = "b".to_owned();
+        let found = replacement(&segment, &store).await;
+        assert!(matches!(found, Err(FetchError::Damaged(_))), "another segment: {found:?}");
+    }
+}

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use db::backups::Subject;
@@ -43,6 +45,25 @@ pub(super) struct Cover<'a> {
     pub(super) part: Part,
     /// The day.
     pub(super) day: NaiveDate,
+    /// Adds up where time goes.
+    pub(super) spent: &'a Spent,
+}
+
+/// Where the time of a backup goes, in microseconds.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    /// Waiting for PostgreSQL.
+    pub(super) reading: AtomicU64,
+    /// Encoding and compressing.
+    pub(super) encoding: AtomicU64,
+    /// Waiting for the store to take objects.
+    pub(super) uploading: AtomicU64,
+    /// Reading objects back.
+    pub(super) verifying: AtomicU64,
+}
+
+fn note(sum: &AtomicU64, time: Duration) {
+    sum.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 /// What covering a project's day took, and what is covered now.
@@ -210,7 +231,11 @@ impl Cover<'_> {
             }
         }
         match encoding.await.map_err(Error::internal)? {
-            Ok(read) => note_read(kind, passages, &read),
+            Ok(encoded) => {
+                note(&self.spent.reading, encoded.reading);
+                note(&self.spent.encoding, encoded.encoding);
+                note_read(kind, passages, &encoded.read);
+            }
             Err(encode::EncodeError::Db(error)) => return Err(error.into()),
             Err(error) => {
                 for passage in passages.values_mut() {
@@ -273,7 +298,10 @@ impl Cover<'_> {
             path: made.file.to_path_buf(),
             len: made.summary.size_bytes,
         };
-        let stored = match place.store.put(&intent.object_key, body, PutCondition::IfAbsent).await {
+        let began = Instant::now();
+        let put = place.store.put(&intent.object_key, body, PutCondition::IfAbsent).await;
+        note(&self.spent.uploading, began.elapsed());
+        let stored = match put {
             Ok(stored) => stored,
             Err(error) => return Ok(Err(error.to_string())),
         };
@@ -325,7 +353,10 @@ impl Cover<'_> {
             let Some(segment) = segments::find(&self.services.db, *id).await? else {
                 return Ok(Some("a new segment is not known any more".to_owned()));
             };
-            if let Err(error) = copy::verify(place.store.as_ref(), &segment).await {
+            let began = Instant::now();
+            let verified = copy::verify(place.store.as_ref(), &segment).await;
+            note(&self.spent.verifying, began.elapsed());
+            if let Err(error) = verified {
                 return Ok(Some(format!("reading back {}: {error}", segment.object_key)));
             }
         }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use db::DbError;
@@ -92,6 +93,17 @@ pub(super) type Older = HashMap<(ProjectId, String), Vec<Fetched>>;
 /// What was read, per project.
 pub(super) type Read = BTreeMap<ProjectId, ClassDigests>;
 
+/// What came of it all.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    /// What was read.
+    pub(super) read: Read,
+    /// How long the thread waited for PostgreSQL.
+    pub(super) reading: Duration,
+    /// How long it worked.
+    pub(super) encoding: Duration,
+}
+
 /// Encodes everything that comes out of `pieces`. Blocks; call it on a thread for blocking work.
 ///
 /// # Errors
@@ -102,7 +114,9 @@ pub(super) fn encode(
     older: Older,
     mut pieces: mpsc::Receiver<Result<Bytes, DbError>>,
     made: mpsc::Sender<Made>,
-) -> Result<Read, EncodeError> {
+) -> Result<Encoded, EncodeError> {
+    let began = Instant::now();
+    let mut waited = Duration::ZERO;
     let mut encoder = Encoder {
         kind,
         settings,
@@ -111,9 +125,16 @@ pub(super) fn encode(
         group: None,
         read: Read::new(),
         json: Vec::with_capacity(4096),
+        handing_over: Duration::ZERO,
     };
     let mut decoder = Decoder::default();
-    while let Some(piece) = pieces.blocking_recv() {
+    loop {
+        let asked = Instant::now();
+        let piece = pieces.blocking_recv();
+        waited += asked.elapsed();
+        let Some(piece) = piece else {
+            break;
+        };
         decoder.push(&piece?);
         while let Some(fields) = decoder.next_row()? {
             encoder.json.clear();
@@ -139,7 +160,12 @@ pub(super) fn encode(
     if !decoder.is_complete() {
         return Err(EncodeError::CutOff);
     }
-    encoder.finish()
+    encoder.close_group()?;
+    Ok(Encoded {
+        read: encoder.read,
+        reading: waited,
+        encoding: began.elapsed().saturating_sub(waited + encoder.handing_over),
+    })
 }
 
 struct Encoder<'a> {
@@ -151,6 +177,8 @@ struct Encoder<'a> {
     read: Read,
     /// The row at hand.
     json: Vec<u8>,
+    /// How long finished segments waited for those before them to be uploaded.
+    handing_over: Duration,
 }
 
 /// Rows of one project and topic.
@@ -297,12 +325,10 @@ impl Encoder<'_> {
             keys: open.keys.map(BloomBuilder::build),
             file: open.path,
         };
-        self.made.blocking_send(made).map_err(|_| EncodeError::Stopped)
-    }
-
-    fn finish(mut self) -> Result<Read, EncodeError> {
-        self.close_group()?;
-        Ok(self.read)
+        let finished = Instant::now();
+        let sent = self.made.blocking_send(made).map_err(|_| EncodeError::Stopped);
+        self.handing_over += finished.elapsed();
+        sent
     }
 }
 

@@ -11,6 +11,7 @@ mod encode;
 mod plan;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use db::backups::{self, Subject};
 use domain::id::ProjectId;
@@ -19,7 +20,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::jobs::JobContext;
-use cover::{Covered, Cover};
+use cover::{Cover, Covered, Spent};
 use plan::Step;
 
 /// Name of the lease under which the job works.
@@ -38,6 +39,14 @@ pub struct Counts {
     pub size_bytes: u64,
     /// Bytes of their text.
     pub raw_bytes: u64,
+    /// How long the run waited for PostgreSQL, in milliseconds.
+    pub reading_ms: u64,
+    /// How long it encoded and compressed.
+    pub encoding_ms: u64,
+    /// How long it waited for the store to take objects.
+    pub uploading_ms: u64,
+    /// How long it read objects back.
+    pub verifying_ms: u64,
     /// Days that could not be covered, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
@@ -53,6 +62,14 @@ impl Counts {
         self.segments += covered.segments;
         self.size_bytes += covered.size_bytes;
         self.raw_bytes += covered.raw_bytes;
+    }
+
+    fn add_times(&mut self, spent: &Spent) {
+        let ms = |micros: &AtomicU64| micros.load(Ordering::Relaxed) / 1000;
+        self.reading_ms += ms(&spent.reading);
+        self.encoding_ms += ms(&spent.encoding);
+        self.uploading_ms += ms(&spent.uploading);
+        self.verifying_ms += ms(&spent.verifying);
     }
 }
 
@@ -109,13 +126,17 @@ async fn take_step(
         backups::leave_open(db, (subject.id, part, day), false, why_waiting(part), now).await?;
         counts.waiting.push(format!("{}, {day}, {}", subject.name, part.as_str()));
     }
+    let spent = Spent::default();
     let cover = Cover {
         services: &context.services,
         lease: (LEASE, context.fence),
         part,
         day,
+        spent: &spent,
     };
-    for (subject, outcome) in cover.run(ready).await? {
+    let outcomes = cover.run(ready).await?;
+    counts.add_times(&spent);
+    for (subject, outcome) in outcomes {
         match outcome {
             Ok(covered) => {
                 let (rows, bytes) = (covered.held_rows, covered.held_bytes);

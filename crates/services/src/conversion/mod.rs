@@ -8,7 +8,9 @@ mod pace;
 mod run;
 mod steps;
 
-pub use db::conversion::{Conversion, Direction, Layout, expire_rows};
+use std::sync::Arc;
+
+pub use db::conversion::{Conversion, Direction, Layout, StepRow, expire_rows};
 use domain::lifecycle::PARTITIONED_TABLES;
 use serde::Serialize;
 
@@ -72,18 +74,9 @@ pub struct TableView {
     /// Its name.
     pub table: &'static str,
     /// `plain`, `spread` or `partitioned`.
-    #[serde(serialize_with = "layout_name")]
     pub layout: Layout,
     /// The last conversion, if there was one.
     pub conversion: Option<Conversion>,
-}
-
-fn layout_name<S: serde::Serializer>(layout: &Layout, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(match layout {
-        Layout::Plain => "plain",
-        Layout::Spread => "spread",
-        Layout::Partitioned => "partitioned",
-    })
 }
 
 /// The tables meant by a name: that one, or all of them in the order of their conversion.
@@ -140,10 +133,7 @@ pub async fn convert(
     tables: &[&'static str],
     watch: Watch<'_>,
 ) -> Result<Vec<Converted>> {
-    actor.require_instance()?;
-    if let Some(advice) = features::retention_policy(services).await?.advice() {
-        return Err(Error::Conflict(advice.to_owned()));
-    }
+    require(services, actor).await?;
     settle_dead(services).await?;
     let mut converted = Vec::new();
     for table in tables {
@@ -155,6 +145,39 @@ pub async fn convert(
         }
     }
     Ok(converted)
+}
+
+/// Starts [`convert`] in this process and does not wait for its end; [`list`] tells how far it is.
+/// It ends with the process, and goes on when it is started again.
+///
+/// # Errors
+/// As [`convert`], as far as it can be known at once.
+pub async fn start(
+    services: &Arc<Services>,
+    actor: &Actor,
+    direction: Direction,
+    tables: Vec<&'static str>,
+) -> Result<()> {
+    require(services, actor).await?;
+    let Some(table) = tables.first() else {
+        return Ok(());
+    };
+    run::open(services, table).await?.close().await;
+    let (services, actor) = (Arc::clone(services), actor.clone());
+    tokio::spawn(async move {
+        if let Err(error) = convert(&services, &actor, direction, &tables, &|_| ()).await {
+            tracing::warn!(%error, direction = direction.as_str(), "a conversion failed");
+        }
+    });
+    Ok(())
+}
+
+async fn require(services: &Services, actor: &Actor) -> Result<()> {
+    actor.require_instance()?;
+    match features::retention_policy(services).await?.advice() {
+        None => Ok(()),
+        Some(advice) => Err(Error::Conflict(advice.to_owned())),
+    }
 }
 
 /// Asks the conversion of `table` to stop after its batch. [`convert`] goes on later.

@@ -98,7 +98,7 @@ pub(super) async fn convert_table(
 }
 
 /// The session; waits a moment for that of a run that just died.
-async fn open(services: &Services, table: &'static str) -> Result<Session> {
+pub(super) async fn open(services: &Services, table: &'static str) -> Result<Session> {
     let until = Instant::now() + PREDECESSOR;
     loop {
         if let Some(session) = Session::open(&services.db, table).await? {

@@ -113,6 +113,11 @@ impl Run<'_> {
     }
 
     async fn make_leaves(&mut self, leaves: &BTreeSet<(NaiveDate, KeepDays)>) -> Flow<()> {
+        let others = self.session.in_the_way(leaves).await?;
+        if !others.is_empty() {
+            let names = others.join(", ");
+            return Err(Error::Conflict(format!("{names} stands in the way and holds rows")).into());
+        }
         loop {
             let tried = self.session.make_leaves(leaves).await?;
             if self.worked(tried).await?.is_some() {

@@ -5,6 +5,7 @@ use db::DbError;
 use db::erasures::hot::{self, Candidate, Change, Search};
 use domain::erasure::{Edit, erased_by, mark};
 use domain::id::{EventId, ProjectId};
+use domain::lifecycle::next_day;
 
 use super::Open;
 use crate::Services;
@@ -34,87 +35,90 @@ impl Holds {
 /// Looks through PostgreSQL and changes what is meant.
 pub(super) async fn pass(services: &Services, open: &mut Open, holds: &Holds) -> Result<()> {
     let (db, whole) = (&services.db, open.target.is_whole());
-    let meaning = open.clone();
-    let mut events = 0;
-    each(services, &meaning, async |candidates: Vec<Candidate>| {
-        let (changes, held) = decide(&meaning, holds, &candidates);
-        events += again(async || hot::change(db, meaning.id, meaning.project, &changes, &held).await).await?;
-        Ok(())
-    })
-    .await?;
-    open.progress.events += events;
+    let mut candidates = Candidates::new(services, open).await?;
+    while let Some(batch) = candidates.next(services, open).await? {
+        let (changes, held) = decide(open, holds, &batch);
+        let mut tries = 1;
+        open.progress.events += loop {
+            match hot::change(db, open.id, open.project, &changes, &held).await {
+                Err(DbError::Moved) if tries < TRIES => tries += 1,
+                done => break done?,
+            }
+        };
+    }
     open.progress.held_events = hot::hold(db, open.id, &holds.0).await?;
     let mut after = None;
     loop {
         let meant = hot::meant(db, open.id, after, BATCH).await?;
         let Some((last, _)) = meant.last() else {
-            break;
+            return Ok(());
         };
         after = Some(*last);
-        let now = services.clock.now();
-        let followed = again(async || hot::follow(db, open.project, &meant, whole, now).await).await?;
+        let mut tries = 1;
+        let followed = loop {
+            match hot::follow(db, open.project, &meant, whole, services.clock.now()).await {
+                Err(DbError::Moved) if tries < TRIES => tries += 1,
+                done => break done?,
+            }
+        };
         open.progress.deliveries += followed.deliveries;
         open.progress.attempts += followed.attempts;
         open.progress.settled_at = open.progress.settled_at.max(followed.under_way);
     }
-    Ok(())
 }
 
-/// Tries again what met rows that were moving.
-async fn again<T>(mut act: impl AsyncFnMut() -> Result<T, DbError>) -> Result<T> {
-    let mut tries = 1;
-    loop {
-        match act().await {
-            Err(DbError::Moved) if tries < TRIES => tries += 1,
-            done => return Ok(done?),
+/// Events that may be meant, batch by batch.
+#[derive(Debug)]
+pub(super) enum Candidates {
+    /// Those that are named, from here on.
+    Named(usize),
+    /// Those of the days from the first to the second, behind an event.
+    Days(NaiveDate, NaiveDate, Option<EventId>),
+}
+
+impl Candidates {
+    pub(super) async fn new(services: &Services, open: &Open) -> Result<Self> {
+        if open.target.ids().is_some() {
+            return Ok(Self::Named(0));
         }
+        let span = db::partitions::reclass_span(&services.db, open.project).await?;
+        let (first, last) = span.unwrap_or((open.requested_at, open.requested_at));
+        Ok(Self::Days(first.date_naive(), last.min(open.requested_at).date_naive(), None))
     }
-}
 
-/// Shows `each` every event that may be meant.
-pub(super) async fn each(
-    services: &Services,
-    open: &Open,
-    mut each: impl AsyncFnMut(Vec<Candidate>) -> Result<()>,
-) -> Result<()> {
-    if let Some(ids) = open.target.ids() {
-        for ids in ids.chunks(usize::try_from(BATCH).unwrap_or(1)) {
-            each(hot::named(&services.db, open.project, ids).await?).await?;
+    /// The next batch, which may be empty; `None` after the last one.
+    pub(super) async fn next(&mut self, services: &Services, open: &Open) -> Result<Option<Vec<Candidate>>> {
+        match self {
+            Self::Named(from) => {
+                let ids = open.target.ids().unwrap_or_default();
+                let batch = ids.get(*from..).unwrap_or_default();
+                let batch = &batch[..batch.len().min(BATCH as usize)];
+                if batch.is_empty() {
+                    return Ok(None);
+                }
+                *from += batch.len();
+                Ok(Some(hot::named(&services.db, open.project, batch).await?))
+            }
+            Self::Days(day, last, after) => {
+                if *day > *last {
+                    return Ok(None);
+                }
+                let search = Search {
+                    project: open.project,
+                    day: *day,
+                    until: open.requested_at,
+                    value: open.target.value().unwrap_or_default(),
+                    after: *after,
+                    limit: BATCH,
+                };
+                let batch = hot::search(&services.db, &search).await?;
+                match batch.last() {
+                    Some(event) => *after = Some(event.id),
+                    None => (*day, *after) = (next_day(*day), None),
+                }
+                Ok(Some(batch))
+            }
         }
-        return Ok(());
-    }
-    let Some((first, last)) = db::partitions::reclass_span(&services.db, open.project).await? else {
-        return Ok(());
-    };
-    let last = last.min(open.requested_at).date_naive();
-    for day in first.date_naive().iter_days().take_while(|day| *day <= last) {
-        each_of_day(services, open, day, &mut each).await?;
-    }
-    Ok(())
-}
-
-async fn each_of_day(
-    services: &Services,
-    open: &Open,
-    day: NaiveDate,
-    each: &mut impl AsyncFnMut(Vec<Candidate>) -> Result<()>,
-) -> Result<()> {
-    let mut after: Option<EventId> = None;
-    loop {
-        let search = Search {
-            project: open.project,
-            day,
-            until: open.requested_at,
-            value: open.target.value().unwrap_or_default(),
-            after,
-            limit: BATCH,
-        };
-        let candidates = hot::search(&services.db, &search).await?;
-        let Some(last) = candidates.last() else {
-            return Ok(());
-        };
-        after = Some(last.id);
-        each(candidates).await?;
     }
 }
 

@@ -81,9 +81,16 @@ pub struct Counts {
 /// [`Error::Unavailable`] while PostgreSQL is away. That one erasure cannot go on is told in its row
 /// and is no other's trouble.
 pub async fn run(context: &JobContext) -> Result<Counts> {
-    let services = &context.services;
+    go_on(&context.services, context.input.project).await
+}
+
+/// As [`run`], for one project or all. May be dropped at any await.
+///
+/// # Errors
+/// As [`run`].
+pub async fn go_on(services: &Services, only: Option<ProjectId>) -> Result<Counts> {
     let mut counts = Counts::default();
-    for row in db::erasures::open(&services.db, context.input.project).await? {
+    for row in db::erasures::open(&services.db, only).await? {
         let open = receipt::open(services, row)?;
         work::advance(services, open, &mut counts).await?;
     }

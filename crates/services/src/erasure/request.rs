@@ -1,7 +1,6 @@
 //! Asking for an erasure, and asking first what it would do.
 
 use chrono::{DateTime, Utc};
-use db::erasures::hot;
 use db::erasures::{ErasureRow, objects};
 use domain::erasure::{MAX_EVENTS, MAX_VALUE, Target, check_pointer};
 use domain::id::{ErasureId, EventId, ProjectId};
@@ -9,7 +8,7 @@ use domain::role::Role;
 use serde::Serialize;
 use serde_json::json;
 
-use super::hot::Holds;
+use super::hot::{Candidates, Holds, decide};
 use super::receipt::{self, Erasure, Progress};
 use super::{Open, work};
 use crate::Services;
@@ -140,13 +139,12 @@ pub async fn preview(
         ledger_key: None,
     };
     let mut preview = Preview::default();
-    super::hot::each(services, &open, async |candidates: Vec<hot::Candidate>| {
-        let (changes, held) = super::hot::decide(&open, &holds, &candidates);
+    let mut candidates = Candidates::new(services, &open).await?;
+    while let Some(batch) = candidates.next(services, &open).await? {
+        let (changes, held) = decide(&open, &holds, &batch);
         preview.events += (changes.len() + held.len()) as u64;
         preview.held_events += held.len() as u64;
-        Ok(())
-    })
-    .await?;
+    }
     (preview.segments, preview.size_bytes) = match open.target.ids() {
         Some(ids) => objects::count_around(&services.db, project, ids).await?,
         None => objects::count(&services.db, project, at).await?,

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{Counts, Job, JobContext, Schedule, Takes};
+use crate::conversion::Direction;
 use crate::error::Result;
 use crate::partitions;
 
@@ -41,6 +42,19 @@ pub const ALL: &[Job] = &[
         work: |context| Box::pin(async move { Counts::of(&crate::deletion::run(&context).await?) }),
     },
     Job {
+        name: "erase",
+        title: "Erase",
+        say: "Removes what erasures mean from PostgreSQL and from every object of the archive.",
+        schedule: |_| Schedule::Every(TimeDelta::minutes(1)),
+        quiet: true,
+        takes: Takes {
+            dry_run: false,
+            as_of: false,
+            project: true,
+        },
+        work: |context| Box::pin(async move { Counts::of(&crate::erasure::run(&context).await?) }),
+    },
+    Job {
         name: "reclass",
         title: "Move rows to their class",
         say: "Moves rows to the class they belong to after a project's retention or holds have changed.",
@@ -67,9 +81,29 @@ pub const ALL: &[Job] = &[
         takes: Takes::NOTHING,
         work: |context| Box::pin(forget_expired_sign_ins(context)),
     },
+    Job {
+        name: "partition_tables",
+        title: "Split tables into days",
+        say: "Converts hot tables that are one heap into days and leaves, one after the other, while they are in use.",
+        schedule: |_| Schedule::OnRequest,
+        quiet: false,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(partitions::convert(context, Direction::Partition)),
+    },
+    Job {
+        name: "unpartition_tables",
+        title: "Join days into one heap",
+        say: "Converts hot tables back into one heap each, one after the other, while they are in use.",
+        schedule: |_| Schedule::OnRequest,
+        quiet: false,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(partitions::convert(context, Direction::Unpartition)),
+    },
 ];
 
 async fn keep_partitions_ahead(context: JobContext) -> Result<Counts> {
+    // A table whose conversion died would wait for somebody to notice.
+    crate::conversion::settle_dead(&context.services).await?;
     Counts::of(&partitions::keep_ahead(&context.services).await?)
 }
 

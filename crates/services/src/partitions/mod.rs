@@ -7,8 +7,11 @@ use domain::lifecycle::KeepDays;
 use crate::Services;
 use crate::error::Result;
 
+mod convert;
 mod reclass;
+pub mod view;
 
+pub use convert::convert;
 pub use reclass::{ProjectMoves, ReclassCounts, reclass};
 
 /// Makes what is missing for today and the days ahead, and brings home what default leaves caught,

@@ -101,31 +101,57 @@ async fn a_batch_replays_both_tiers_even_with_the_smallest_budget() {
 }
 
 #[tokio::test]
-async fn a_replay_waits_for_a_store_that_is_away() {
+async fn a_replayed_delivery_waits_for_a_store_that_is_away() {
     let mut world = World::new().await;
     world.days(2, 5).await;
     world.archive().await;
     let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
-    let (sent, before) = (world.sent[1].clone(), world.receiver.received().len());
-    services::events::get(services, &actor, project, sent.id).await.expect("found");
-    services::events::replay(services, &actor, project, sent.id).await.expect("replayed");
-    world.receiver.wait_for(before + 1).await;
+    let (sent, before) = (&world.sent[1], world.receiver.received().len());
+    services::endpoints::toggle_pause(services, &actor, project, world.good)
+        .await
+        .expect("paused");
+    let (_, made) = services::events::replay(services, &actor, project, sent.id)
+        .await
+        .expect("replayed");
+    let stands = async |wanted: &str| {
+        for _ in 0..600 {
+            let delivery = services::deliveries::get(services, &actor, project, made[0])
+                .await
+                .expect("found");
+            if delivery.description.as_deref().unwrap_or_default() == wanted {
+                return delivery.state;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the delivery never stands so: {wanted}");
+    };
+    stands("The endpoint is paused").await;
 
-    // The block is forgotten, and the store goes away before the next delivery is due.
-    let other = &world.sent[2];
-    services::events::replay(services, &actor, project, other.id).await.expect("replayed");
-    world.receiver.wait_for(before + 2).await;
-    world.s3.faults().always(Fault::Refuse(503, "ServiceUnavailable"));
-    let segments = testkit::db::segments::of_day(
-        &services.db,
-        project,
-        domain::segment::Kind::Events,
-        sent.id.day(),
-    );
-    for segment in segments.await.expect("listed") {
+    let day = sent.id.day();
+    let segments =
+        testkit::db::segments::of_day(&services.db, project, domain::segment::Kind::Events, day).await;
+    for segment in segments.expect("listed") {
         services.archive.forget(segment.id);
     }
+    world.s3.faults().always(Fault::Refuse(503, "ServiceUnavailable"));
     let replayed = services::events::replay(services, &actor, project, sent.id).await;
-    assert!(matches!(replayed, Err(Error::Unavailable { .. })), "{replayed:?}");
-    assert_eq!(world.receiver.received().len(), before + 2, "nothing was sent in its place");
+    assert!(
+        matches!(replayed, Err(Error::Unavailable { .. })),
+        "{replayed:?}"
+    );
+    services::endpoints::activate(services, &actor, project, world.good)
+        .await
+        .expect("activated");
+    let state = stands("Its event cannot be read from the archive").await;
+    assert_eq!(state, DeliveryState::Scheduled);
+    assert_eq!(
+        world.receiver.received().len(),
+        before,
+        "nothing was sent in its place"
+    );
+
+    world.s3.faults().clear();
+    world.gateway.pass(chrono::TimeDelta::minutes(2));
+    let received = world.receiver.wait_for(before + 1).await;
+    assert_eq!(received[before].body, sent.data);
 }

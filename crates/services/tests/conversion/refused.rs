@@ -1,5 +1,6 @@
 //! Conversions that are refused, with the table as it was.
 
+use services::access::{Actor, Grants};
 use services::conversion::{Direction, Layout};
 use services::{Error, Options};
 
@@ -54,12 +55,51 @@ async fn a_leaf_in_the_way_that_holds_rows_is_never_taken_over() {
         "CREATE TABLE {TABLE}_20261119_k7 AS SELECT * FROM {TABLE} WHERE keep_days = 7 LIMIT 1"
     ))
     .await;
-    let refused = bed.convert(Direction::Partition, &|_| ()).await;
-    assert!(refused.is_err(), "{refused:?}");
+    let why = refusal(&bed, Direction::Partition).await;
+    assert!(
+        why.contains("event_deliveries_20261119_k7 stands in the way"),
+        "{why}"
+    );
     assert_eq!(bed.one("SELECT state FROM conversions").await, "failed");
     bed.sql(&format!("DROP TABLE {TABLE}_20261119_k7")).await;
     bed.converted(Direction::Partition).await;
     bed.assert_same().await;
+}
+
+#[tokio::test]
+async fn a_table_left_over_with_rows_is_never_dropped() {
+    let bed = Bed::plain().await;
+    bed.sql(&format!(
+        "CREATE TABLE {TABLE}_legacy AS SELECT * FROM {TABLE} LIMIT 1"
+    ))
+    .await;
+    let why = refusal(&bed, Direction::Partition).await;
+    assert!(why.contains("event_deliveries_legacy is in the way"), "{why}");
+    assert_eq!(
+        bed.one(&format!("SELECT count(*)::text FROM {TABLE}_legacy"))
+            .await,
+        "1"
+    );
+    assert_eq!(bed.layout().await, Layout::Plain);
+}
+
+#[tokio::test]
+async fn only_an_instance_admin_converts() {
+    let bed = Bed::empty().await;
+    let actor = Actor {
+        grants: Grants::Projects(Vec::new()),
+        ..Actor::system()
+    };
+    let tables = [TABLE];
+    let refused =
+        services::conversion::convert(&bed.services, &actor, Direction::Unpartition, &tables, &|_| ()).await;
+    assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
+    assert!(services::conversion::list(&bed.services, &actor).await.is_err());
+    assert!(
+        services::conversion::pause(&bed.services, &actor, TABLE)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

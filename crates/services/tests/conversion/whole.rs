@@ -110,3 +110,16 @@ async fn each_step_is_written_down() {
     );
     assert_eq!(view.layout, Layout::Partitioned);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversion_may_be_started_and_watched_from_elsewhere() {
+    let bed = Bed::plain().await;
+    services::conversion::start(&bed.services, &bed.actor, Direction::Partition, vec![TABLE])
+        .await
+        .expect("starts");
+    while bed.one("SELECT state || direction FROM conversions").await != "donepartition" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bed.layout().await, Layout::Partitioned);
+    bed.assert_same().await;
+}

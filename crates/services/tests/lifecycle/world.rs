@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use testkit::{Gateway, Receiver, Setup};
 
 /// A gateway, a receiver that takes everything, and a folder for segments.
-pub struct World {
-    pub gateway: Gateway,
-    pub receiver: Receiver,
-    pub endpoint: domain::id::EndpointId,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    _receiver: Receiver,
+    pub(crate) endpoint: domain::id::EndpointId,
     store: TempDir,
     /// Every event ever accepted, with its payload.
-    pub accepted: BTreeMap<EventId, String>,
+    pub(crate) accepted: BTreeMap<EventId, String>,
 }
 
 impl World {
     /// With the feature on and the instance's storage in a folder.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let store = tempfile::tempdir().expect("a folder");
         let mut setup = Setup::default();
         setup.options.lifecycle.retention_policy = true;
@@ -40,7 +40,7 @@ impl World {
         let endpoint = gateway.endpoint(&receiver.url("/ok")).await;
         Self {
             gateway,
-            receiver,
+            _receiver: receiver,
             endpoint,
             store,
             accepted: BTreeMap::new(),
@@ -48,12 +48,12 @@ impl World {
     }
 
     /// Where segments lie.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.store.path().join("archive")
     }
 
     /// Keeps the project's events for so many days, with backup.
-    pub async fn keep(&self, days: u16) {
+    pub(crate) async fn keep(&self, days: u16) {
         let change = PolicyChange {
             on: Some(true),
             days: Some(days.to_string()),
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Sends `n` events and waits until they are delivered.
-    pub async fn send(&mut self, n: usize) {
+    pub(crate) async fn send(&mut self, n: usize) {
         let mut sent = Vec::new();
         for i in 0..n {
             let data = format!("{{ \"n\": {i}, \"at\":\"{}\" }}", self.gateway.clock.now());
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// The next day begins, and its partitions are there.
-    pub async fn next_day(&self) {
+    pub(crate) async fn next_day(&self) {
         self.gateway.pass(TimeDelta::days(1));
         services::partitions::keep_ahead(&self.gateway.services)
             .await
@@ -95,7 +95,7 @@ impl World {
     }
 
     /// Runs a job to its end.
-    pub async fn run(&self, job: &str) -> Run {
+    pub(crate) async fn run(&self, job: &str) -> Run {
         let job = Job::called(job).expect("a job");
         let gateway = &self.gateway;
         services::jobs::run_now(&gateway.services, &gateway.actor(), job, JobInput::default())
@@ -104,13 +104,13 @@ impl World {
     }
 
     /// Today by the gateway's clock.
-    pub fn today(&self) -> NaiveDate {
+    pub(crate) fn today(&self) -> NaiveDate {
         self.gateway.clock.now().date_naive()
     }
 }
 
 /// Every object below a folder.
-pub fn objects(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn objects(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = vec![folder.to_owned()];
     while let Some(folder) = left.pop() {

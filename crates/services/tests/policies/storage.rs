@@ -355,9 +355,9 @@ async fn segments_of_an_older_version_are_read_where_they_lie() {
     ));
 
     let segment = format!(
-        "INSERT INTO segments (id, project_id, policy_id, kind, topic, day, object_key, state, fence, created_at,
+        "INSERT INTO segments (id, project_id, policy_id, kind, topic, day, object_key, state, lease, fence, created_at,
                                size_bytes, block_index, first_id, last_id, verified_at)
-         VALUES (gen_random_uuid(), '{}', '{}', 0, 'a', '2026-11-19', 'a/b.json.gz', 'committed', 1, now(), 7, '',
+         VALUES (gen_random_uuid(), '{}', '{}', 0, 'a', '2026-11-19', 'a/b.json.gz', 'committed', 'test', 1, now(), 7, '',
                  gen_random_uuid(), 'ffffffff-ffff-ffff-ffff-ffffffffffff', '2026-11-19T03:40:00Z')",
         world.project, old.id
     );
