@@ -38,10 +38,12 @@ use features::{
     overview::page::OverviewPage,
     partitions::page::PartitionsPage,
     projects::page::{JumpPage, NewProjectPage, ProjectsPage},
+    retention::page::RetentionPage,
     settings::{
         keys::KeysPage,
         page::{DangerPage, GeneralPage, SignaturePage},
     },
+    storage::page::{OwnStoragePage, StoragePage},
     subscriptions::{form::SubscriptionPage, page::SubscriptionsPage},
 };
 use ui::{load::Refresh, nav::Frame, toast::provide_announcer};
@@ -74,6 +76,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("projects/:project/subscriptions/new") view=SubscriptionPage />
                     <Route path=path!("projects/:project/subscriptions/:item") view=SubscriptionPage />
                     <Route path=path!("projects/:project/settings/general") view=GeneralPage />
+                    <Route path=path!("projects/:project/settings/retention") view=RetentionPage />
+                    <Route path=path!("projects/:project/settings/storage") view=OwnStoragePage />
                     <Route path=path!("projects/:project/settings/signature") view=SignaturePage />
                     <Route path=path!("projects/:project/settings/keys") view=KeysPage />
                     <Route path=path!("projects/:project/settings/danger") view=DangerPage />
@@ -81,6 +85,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("system/partitions") view=PartitionsPage />
                     <Route path=path!("system/jobs") view=JobsPage />
                     <Route path=path!("system/jobs/:item") view=RunPage />
+                    <Route path=path!("system/storage") view=StoragePage />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -12,7 +12,6 @@ test("days of every table are drawn, and told as a table", async ({ page, script
   await expect(strip.getByRole("link", { name: /rows, open/ })).toHaveCount(1);
   await page.getByText("As a table").click();
   const twin = page.getByRole("table", { name: /^Rows per day/ });
-  await expect(twin.getByRole("row")).toHaveCount(await twin.getByRole("row").count());
   await expect(twin.getByRole("rowheader").first()).toBeVisible();
   const name = await strip.getByRole("link", { name: /created ahead/ }).first().getAttribute("aria-label");
   await strip.getByRole("link", { name: /created ahead/ }).first().click();

@@ -13,7 +13,9 @@ pub mod partitions;
 pub mod projects;
 #[cfg(feature = "ssr")]
 pub mod query;
+pub mod retention;
 pub mod settings;
+pub mod storage;
 pub mod subscriptions;
 #[cfg(feature = "ssr")]
 pub mod words;

@@ -103,6 +103,21 @@ pub fn form_query(event: &SubmitEvent) -> Option<String> {
     Some(params.to_string().into())
 }
 
+/// Those fields of the form around the changed control that are called one of `names`, as a query
+/// string. Boxes that are not checked are left out, as in every form.
+pub fn changed_fields(event: &web_sys::Event, names: &[&str]) -> Option<String> {
+    let control = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    let form = control.closest("form").ok().flatten()?;
+    let data = FormData::new_with_form(&form.dyn_into::<HtmlFormElement>().ok()?).ok()?;
+    let params = UrlSearchParams::new().ok()?;
+    for name in names {
+        if let Some(value) = data.get(name).as_string() {
+            params.append(name, &value);
+        }
+    }
+    Some(params.to_string().into())
+}
+
 /// Posts a form's fields to a server function.
 ///
 /// Answers with the address to go on to, if the server named one.

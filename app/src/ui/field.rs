@@ -29,6 +29,7 @@ pub struct Field {
     required: bool,
     optional: bool,
     mono: bool,
+    fixed: bool,
     nested: bool,
 }
 
@@ -50,6 +51,7 @@ impl Field {
             required: false,
             optional: false,
             mono: false,
+            fixed: false,
             nested: true,
         }
     }
@@ -192,6 +194,12 @@ impl Field {
         Self { mono: true, ..self }
     }
 
+    /// Shown but not to be changed here, when `fixed`.
+    #[must_use]
+    pub fn fixed(self, fixed: bool) -> Self {
+        Self { fixed, ..self }
+    }
+
     /// The field.
     pub fn view(self) -> AnyView {
         let id = self.form.field_id(self.name);
@@ -235,7 +243,7 @@ impl Field {
         };
         let face = if self.mono { "mono" } else { "" };
         let placeholder = (!self.placeholder.is_empty()).then_some(self.placeholder);
-        let required = self.required;
+        let (required, fixed) = (self.required, self.fixed);
         match self.control {
             Control::Input(kind) => {
                 let class = format!("input {face} {}", self.width);
@@ -243,7 +251,7 @@ impl Field {
                 let spell = (self.mono || kind == "password").then_some("false");
                 let input = view! {
                     <input id=id name=sent_as type=kind class=class value=self.value placeholder=placeholder pattern=self.pattern
-                        inputmode=mode autocomplete=self.autocomplete spellcheck=spell required=required
+                        inputmode=mode autocomplete=self.autocomplete spellcheck=spell required=required readonly=fixed
                         aria-invalid=invalid aria-describedby=described />
                 };
                 if self.suffix.is_empty() {
@@ -267,7 +275,7 @@ impl Field {
                     })
                     .collect::<Vec<_>>();
                 view! {
-                    <select id=id name=sent_as class=format!("select {}", self.width) required=required aria-invalid=invalid aria-describedby=described>
+                    <select id=id name=sent_as class=format!("select {}", self.width) required=required disabled=fixed aria-invalid=invalid aria-describedby=described>
                         {options}
                     </select>
                 }
@@ -277,7 +285,8 @@ impl Field {
     }
 }
 
-fn error(form: Form, name: &'static str, id: String) -> AnyView {
+/// What is wrong with the field called `name`, below controls that are no [`Field`].
+pub fn error(form: Form, name: &'static str, id: String) -> AnyView {
     (move || {
         form.error_of(name).map(|error| {
             let text = if error.detail.is_empty() {

@@ -12,6 +12,8 @@ pub mod confirm;
 pub mod field;
 pub mod filter;
 pub mod form;
+#[cfg(feature = "ssr")]
+pub mod going;
 pub mod heat;
 pub mod html;
 pub mod icon;

@@ -128,6 +128,7 @@ pub fn nav(frame: FrameDto, path: Memo<String>) -> AnyView {
                 <ul class="nav-list" aria-labelledby="nav-instance">
                     {item("/system/partitions".to_owned(), "partitions", "Partitions", None, path)}
                     {item("/system/jobs".to_owned(), "jobs", "Jobs", None, path)}
+                    {item("/system/storage".to_owned(), "storage", "Storage", None, path)}
                     {item("/system/audit".to_owned(), "audit", "Audit", None, path)}
                 </ul>
             </div>

@@ -51,10 +51,18 @@ pub fn strip(table: &str, days: &[StripDay], parts: StripParts) -> Html {
     for (i, day) in days.iter().enumerate() {
         cell(&mut out, i * STEP, day);
     }
-    for (i, day) in days.iter().enumerate().filter(|(_, day)| parts.words && !day.word.is_empty()) {
+    for (i, day) in days
+        .iter()
+        .enumerate()
+        .filter(|(_, day)| parts.words && !day.word.is_empty())
+    {
         let strong = if day.is_today { " data-strong" } else { "" };
         let x = i * STEP + 2;
-        let _ = write!(out, "<text class=\"heat-word\"{strong} x=\"{x}\" y=\"49\">{}</text>", escape(&day.word));
+        let _ = write!(
+            out,
+            "<text class=\"heat-word\"{strong} x=\"{x}\" y=\"49\">{}</text>",
+            escape(&day.word)
+        );
     }
     out.push_str("</svg>");
     Html::trusted(out)
@@ -121,7 +129,10 @@ mod tests {
         assert_eq!(html.matches("<a href=\"?q=&lt;\"").count(), 3);
         assert_eq!(html.matches("aria-label=\"events, 21 Oct: 10 rows\"").count(), 3);
         assert_eq!(html.matches("class=\"heat-rail\"").count(), 2);
-        assert!(html.contains("data-level=\"3\"") && html.contains("data-state=\"ahead\""), "{html}");
+        assert!(
+            html.contains("data-level=\"3\"") && html.contains("data-state=\"ahead\""),
+            "{html}"
+        );
         assert_eq!(html.matches("<text").count(), 3);
         assert!(!html.contains("hatch"));
     }

@@ -38,6 +38,7 @@ use crate::envelope::{Failure, json};
         (name = "Filters", description = "Conditions of a subscription, one set per event type."),
         (name = "Event Types", description = "The names that events go by."),
         (name = "Projects", description = "The room in which everything else lives."),
+        (name = "Erasure", description = "Removing values of persons from everything that is kept, with a receipt."),
         (name = "Retention", description = "How long events are kept, what is on hold, where copies lie."),
         (name = "API Keys", description = "Credentials of a project."),
     )

@@ -67,6 +67,9 @@ mod tests {
         let response = (source, Reply::ok("read", 1)).into_response();
         let headers = response.headers();
         assert_eq!(headers[TIER], "mixed");
-        assert_eq!((&headers[REQUESTS], &headers[BYTES]), (&HeaderValue::from(2), &HeaderValue::from(5_000)));
+        assert_eq!(
+            (&headers[REQUESTS], &headers[BYTES]),
+            (&HeaderValue::from(2), &HeaderValue::from(5_000))
+        );
     }
 }

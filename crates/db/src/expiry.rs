@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::id::ProjectId;
+use domain::id::{EventId, ProjectId};
 use domain::lifecycle::{KeepDays, leaf_name, next_day, start_of};
 use domain::segment::Kind;
 use domain::state::{DeliveryState, EventState};
@@ -65,22 +65,23 @@ impl std::fmt::Display for Blocker {
 /// # Errors
 /// As every statement.
 pub async fn blockers(db: &Db, day: NaiveDate, class: KeepDays) -> Result<Vec<Blocker>, DbError> {
-    let leaf = leaf_name("events", day, class);
-    let sql = format!(
+    // The table's own name, and bounds: finds the leaf by itself and works without leaves, too.
+    let rows = sqlx::query(
         "SELECT p.id, p.name, h.name AS hold, p.keep_days FROM holds h JOIN projects p ON p.id = h.project_id \
          WHERE h.released_at IS NULL AND h.from_at < $2 AND h.to_at > $1 AND EXISTS ( \
-            SELECT 1 FROM {leaf} e WHERE e.project_id = h.project_id AND e.accepted_at >= h.from_at AND e.accepted_at < h.to_at) \
+            SELECT 1 FROM events e WHERE e.project_id = h.project_id AND e.keep_days = $3 \
+                AND e.accepted_at >= $1 AND e.accepted_at < $2 AND e.accepted_at >= h.from_at AND e.accepted_at < h.to_at) \
          UNION ALL \
          SELECT p.id, p.name, NULL, p.keep_days FROM projects p \
-         WHERE p.deleted_at IS NULL AND (p.keep_days = 0 OR p.keep_days > $3) \
-           AND EXISTS (SELECT 1 FROM {leaf} e WHERE e.project_id = p.id)"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(start_of(day))
-        .bind(start_of(next_day(day)))
-        .bind(class.0)
-        .fetch_all(db.pool())
-        .await?;
+         WHERE p.deleted_at IS NULL AND (p.keep_days = 0 OR p.keep_days > $3) AND EXISTS ( \
+            SELECT 1 FROM events e WHERE e.project_id = p.id AND e.keep_days = $3 \
+                AND e.accepted_at >= $1 AND e.accepted_at < $2)",
+    )
+    .bind(start_of(day))
+    .bind(start_of(next_day(day)))
+    .bind(class.0)
+    .fetch_all(db.pool())
+    .await?;
     let blocker = |row: &PgRow| {
         let (project, name) = (ProjectId(row.try_get("id")?), row.try_get("name")?);
         Ok(match row.try_get("hold")? {
@@ -185,6 +186,17 @@ pub async fn leaf_digests(
         Ok((project, digest))
     };
     Ok(rows.iter().map(digest).collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// The first day of which a hot table holds a row.
+///
+/// # Errors
+/// As every statement.
+pub async fn first_day(db: &Db, table: &str) -> Result<Option<NaiveDate>, DbError> {
+    let id: Option<Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT id FROM {table} ORDER BY id LIMIT 1")))
+        .fetch_optional(db.pool())
+        .await?;
+    Ok(id.map(|id| EventId(id).day()))
 }
 
 /// Projects with backup on, deleted ones included.

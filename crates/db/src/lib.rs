@@ -43,6 +43,7 @@ pub mod reach;
 pub mod retention;
 mod rows;
 pub mod runs;
+pub mod segment_care;
 pub mod segment_reads;
 pub mod segments;
 pub mod sessions;

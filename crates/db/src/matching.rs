@@ -12,13 +12,22 @@ impl EventFilter {
     /// sent to one of the endpoints stands with its deliveries: see [`Self::asks_for`].
     pub fn matches(&self, event: &Event) -> bool {
         within(event.accepted_at, self.from, self.to)
-            && self.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted)
+            && self
+                .event_type
+                .as_ref()
+                .is_none_or(|wanted| event.event_type == *wanted)
             && is_one_of(&self.sources, event.source_id.as_ref())
             && has(self.owner_id.as_ref(), event.owner_id.as_ref())
             && has(self.idempotency_key.as_ref(), event.idempotency_key.as_ref())
             && is_one_of(&self.states, Some(&event.state))
-            && self.query.as_deref().is_none_or(|text| text.is_empty() || is_found(text, event))
-            && self.body.as_ref().is_none_or(|wanted| payload_contains(&event.payload, wanted))
+            && self
+                .query
+                .as_deref()
+                .is_none_or(|text| text.is_empty() || is_found(text, event))
+            && self
+                .body
+                .as_ref()
+                .is_none_or(|wanted| payload_contains(&event.payload, wanted))
     }
 
     /// Whether the event itself names one of the endpoints. When it does not, it is shown if one of
@@ -36,7 +45,10 @@ impl DeliveryFilter {
             && is_one_of(&self.endpoints, Some(&delivery.endpoint_id))
             && self.event_id.is_none_or(|wanted| delivery.event_id == wanted)
             && has(self.subscription_id.as_ref(), delivery.subscription_id.as_ref())
-            && self.event_type.as_ref().is_none_or(|wanted| delivery.event_type == *wanted)
+            && self
+                .event_type
+                .as_ref()
+                .is_none_or(|wanted| delivery.event_type == *wanted)
             && is_one_of(&self.states, Some(&delivery.state))
     }
 }
@@ -58,7 +70,10 @@ fn is_found(text: &str, event: &Event) -> bool {
     let start = text.to_lowercase().replace(['%', '_', '\\'], "");
     event.id.to_string().starts_with(&start)
         || contains(&event.event_type, text)
-        || event.idempotency_key.as_ref().is_some_and(|key| contains(key, text))
+        || event
+            .idempotency_key
+            .as_ref()
+            .is_some_and(|key| contains(key, text))
         || contains(&event.payload, text)
 }
 

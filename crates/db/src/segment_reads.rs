@@ -161,12 +161,13 @@ pub enum FilterBits {
 /// # Errors
 /// As every statement.
 pub async fn filter(db: &Db, segment: Uuid, what: &str) -> Result<FilterBits, DbError> {
-    let found: Vec<Option<Vec<u8>>> =
-        sqlx::query_scalar("SELECT CASE WHEN what = $2 THEN bits END FROM segment_filters WHERE segment_id = $1")
-            .bind(segment)
-            .bind(what)
-            .fetch_all(db.pool())
-            .await?;
+    let found: Vec<Option<Vec<u8>>> = sqlx::query_scalar(
+        "SELECT CASE WHEN what = $2 THEN bits END FROM segment_filters WHERE segment_id = $1",
+    )
+    .bind(segment)
+    .bind(what)
+    .fetch_all(db.pool())
+    .await?;
     if found.is_empty() {
         return Ok(FilterBits::Unknown);
     }

@@ -30,7 +30,9 @@ pub async fn list(
     page: PageRequest,
     payload: bool,
 ) -> Result<Page<Event>> {
-    Ok(read_list(services, actor, project, filter, page, payload).await?.data)
+    Ok(read_list(services, actor, project, filter, page, payload)
+        .await?
+        .data)
 }
 
 /// As [`list`], with where the events came from and what that took.

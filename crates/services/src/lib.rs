@@ -8,6 +8,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod archive;
+pub mod attention;
 pub mod audit;
 pub mod backup;
 pub mod batches;

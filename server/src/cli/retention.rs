@@ -49,9 +49,9 @@ enum Action {
     },
     /// Whether anything is deleted on this instance at all: the feature retention-policy.
     Feature {
-        /// Turns it on or off.
-        #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new())]
-        set: Option<bool>,
+        /// Turns it on or off; shows it when left out.
+        #[arg(value_name = "on|off", value_parser = BoolishValueParser::new())]
+        state: Option<bool>,
     },
 }
 
@@ -114,8 +114,8 @@ pub(super) async fn run(config: &Config, command: RetentionCommand, format: Outp
             let id = find_project(&services, &actor, &project.project).await?;
             set(&services, &actor, id, &change.into(), confirm.as_deref(), format).await
         }
-        Action::Feature { set: None } => feature(&features::retention_policy(&services).await?, format),
-        Action::Feature { set: Some(on) } => {
+        Action::Feature { state: None } => feature(&features::retention_policy(&services).await?, format),
+        Action::Feature { state: Some(on) } => {
             let flag = features::set_retention_policy(&services, &actor, on)
                 .await
                 .map_err(failure)?;

@@ -12,6 +12,7 @@ mod configuration;
 mod health;
 mod jobs;
 mod kill;
+mod lifecycle;
 mod outage;
 mod policies;
 mod restart;

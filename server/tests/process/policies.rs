@@ -92,11 +92,11 @@ async fn the_feature_is_turned_on_by_page_flag_or_environment() {
     );
     let off = run(
         &site,
-        "retention feature --set off --enable-feature-flag retention-policy",
+        "retention feature off --enable-feature-flag retention-policy",
     )
     .await;
     assert_eq!(off.status.code(), Some(3), "{off:?}");
-    let on = run(&site, "retention feature --set on --format json").await;
+    let on = run(&site, "retention feature on --format json").await;
     assert_eq!(document(&on)["origin"], "page");
     assert_eq!(
         document(&run(&site, "retention feature --format json").await)["enabled"],

@@ -89,10 +89,11 @@ pub async fn run(place: Place) -> Result<RunDto, UiError> {
 }
 
 /// Names of the projects that the viewer knows.
-struct Names(HashMap<String, String>);
+pub struct Names(HashMap<String, String>);
 
 impl Names {
-    fn of(by: &Viewing) -> Self {
+    /// Those of `by`.
+    pub fn of(by: &Viewing) -> Self {
         let projects = by.viewer.projects.iter();
         Self(projects.map(|p| (p.id.to_string(), p.name.clone())).collect())
     }
@@ -140,7 +141,8 @@ fn period_text(period: TimeDelta) -> String {
     format::span(u64::try_from(period.num_seconds()).unwrap_or(0))
 }
 
-fn row(run: &Run, names: &Names, now: DateTime<Utc>) -> RunRow {
+/// One run in a list.
+pub fn row(run: &Run, names: &Names, now: DateTime<Utc>) -> RunRow {
     let title = Job::called(&run.job).map_or(run.job.as_str(), |job| job.title);
     let trigger = match run.trigger {
         Trigger::Schedule => "Schedule",

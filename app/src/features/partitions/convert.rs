@@ -24,8 +24,8 @@ use crate::{
 pub const JOIN_WORD: &str = "one heap";
 
 /// Every conversion that has something to say.
-pub fn conversions(list: Vec<ConversionDto>) -> AnyView {
-    list.into_iter().map(conversion).collect::<Vec<_>>().into_any()
+pub fn conversions(list: &[ConversionDto]) -> AnyView {
+    list.iter().map(conversion).collect::<Vec<_>>().into_any()
 }
 
 fn look(state: &str) -> Look {
@@ -38,19 +38,24 @@ fn look(state: &str) -> Look {
     Look { state, icon, word }
 }
 
-fn conversion(dto: ConversionDto) -> AnyView {
+fn conversion(dto: &ConversionDto) -> AnyView {
     let id = format!("cv-{}", dto.table);
     let title = if dto.into_days { "Splitting " } else { "Joining " };
     let table = dto.table.clone();
     let button = match dto.state.as_str() {
         "running" => {
             let fields = vec![("table", dto.table.clone())];
-            button_form(Form::of::<PauseConversion>(), fields, submit(Tone::Small, "paused", "Pause"))
+            button_form(
+                Form::of::<PauseConversion>(),
+                fields,
+                submit(Tone::Small, "paused", "Pause"),
+            )
         }
         "paused" | "failed" => start(job_of(dto.into_days), "Go on", Tone::Small),
         _ => nothing(),
     };
-    let error = (!dto.error.is_empty()).then(|| view! { <p class="error wrap-any">{icon("warn")}<span>{dto.error.clone()}</span></p> });
+    let error = (!dto.error.is_empty())
+        .then(|| view! { <p class="error wrap-any">{icon("warn")}<span>{dto.error.clone()}</span></p> });
     let head = id.clone();
     view! {
         <section class="panel" aria-labelledby=id>
@@ -60,8 +65,8 @@ fn conversion(dto: ConversionDto) -> AnyView {
                 <div class="end">{button}</div>
             </div>
             <div class="panel-body cols cols-run">
-                <div class="stack">{error}<ol class="steps">{steps(&dto)}</ol></div>
-                <div class="stack">{about(&dto)}{code::block("The same from a shell", command(&dto))}</div>
+                <div class="stack">{error}<ol class="steps">{steps(dto)}</ol></div>
+                <div class="stack">{about(dto)}{code::block("The same from a shell", command(dto))}</div>
             </div>
         </section>
     }
@@ -69,7 +74,11 @@ fn conversion(dto: ConversionDto) -> AnyView {
 }
 
 fn job_of(into_days: bool) -> &'static str {
-    if into_days { "partition_tables" } else { "unpartition_tables" }
+    if into_days {
+        "partition_tables"
+    } else {
+        "unpartition_tables"
+    }
 }
 
 /// The button that runs a job and shows its run.
@@ -112,7 +121,11 @@ fn step(one: &StepDto, dto: &ConversionDto) -> AnyView {
         _ => "dropped",
     };
     let to_come = one.state.is_empty();
-    let state = if to_come { "neutral".to_owned() } else { one.state.clone() };
+    let state = if to_come {
+        "neutral".to_owned()
+    } else {
+        one.state.clone()
+    };
     let current = !to_come && one.state != "success";
     let bar = dto.percent.filter(|_| current).map(|percent| {
         view! {
@@ -143,8 +156,14 @@ fn about(dto: &ConversionDto) -> AnyView {
         ("Started", time(dto.started.clone())),
         ("By", dto.by.clone().into_any()),
         ("Ended", ended),
-        ("Safe to stop", "Yes, at any step. It goes on where it was.".into_any()),
-        ("Way back", view! { <code>{back}</code>", loses no row" }.into_any()),
+        (
+            "Safe to stop",
+            "Yes, at any step. It goes on where it was.".into_any(),
+        ),
+        (
+            "Way back",
+            view! { <code>{back}</code>", loses no row" }.into_any(),
+        ),
     ])
 }
 

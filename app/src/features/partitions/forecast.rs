@@ -14,7 +14,8 @@ use crate::ui::{
 /// The panel.
 pub fn forecast(dto: ForecastDto) -> AnyView {
     let full = if dto.is_soon {
-        view! { <span class="with-state" data-state="failure">{icon("warn")}{dto.full.clone()}</span> }.into_any()
+        view! { <span class="with-state" data-state="failure">{icon("warn")}{dto.full.clone()}</span> }
+            .into_any()
     } else {
         or_none(dto.full.clone())
     };
@@ -37,7 +38,13 @@ pub fn forecast(dto: ForecastDto) -> AnyView {
         </div>
     };
     let note = "At the pace of the last days".to_owned();
-    panel("forecast", "Storage forecast".to_owned(), note, nothing(), body.into_any())
+    panel(
+        "forecast",
+        "Storage forecast".to_owned(),
+        note,
+        nothing(),
+        body.into_any(),
+    )
 }
 
 fn form(dto: ForecastDto) -> AnyView {

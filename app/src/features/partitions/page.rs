@@ -46,7 +46,11 @@ pub fn view(dto: PartitionsDto) -> Page {
         None => "Partitions".to_owned(),
     };
     let lead = view! { <p class="lead">"One partition per UTC day, one leaf in it per retention period. A leaf leaves as a whole. Rows are estimates."</p> };
-    let live = if running.is_some() { live_switch() } else { nothing() };
+    let live = if running.is_some() {
+        live_switch()
+    } else {
+        nothing()
+    };
     let deletes = dto.advice.is_empty();
     let actions = view! {
         {live}
@@ -61,8 +65,8 @@ pub fn view(dto: PartitionsDto) -> Page {
         {figures(dto.figures.clone(), dto.reconciled.clone())}
         {offer(&dto)}
         <div class="tight stack-8">
-            {days(dto.strips, dto.span, dto.twin)}
-            {conversions(dto.conversions)}
+            {days(dto.strips, &dto.span, dto.twin)}
+            {conversions(&dto.conversions)}
             {section("leaves", "Leaves".to_owned(), String::new(), order(&dto.list), leaves(dto.list))}
             {gone(dto.gone)}
             {forecast(dto.forecast)}
@@ -85,7 +89,8 @@ fn note(dto: &PartitionsDto) -> AnyView {
 }
 
 fn figures(list: Vec<(String, String)>, reconciled: Stamp) -> AnyView {
-    let figure = |(label, value): (String, String)| view! { <div><dt>{label}</dt><dd>{value}</dd></div> }.into_any();
+    let figure =
+        |(label, value): (String, String)| view! { <div><dt>{label}</dt><dd>{value}</dd></div> }.into_any();
     let last = if reconciled.text.is_empty() {
         "Never".into_any()
     } else {
@@ -95,12 +100,18 @@ fn figures(list: Vec<(String, String)>, reconciled: Stamp) -> AnyView {
     view! { <dl class="kv-row tight">{list}<div><dt>"Reconciled"</dt><dd>{last}</dd></div></dl> }.into_any()
 }
 
-fn days(strips: Vec<StripDto>, span: String, twin: Vec<TwinRow>) -> AnyView {
-    let tables = strips.iter().map(|strip| strip.table.clone()).collect();
+fn days(strips: Vec<StripDto>, span: &str, twin: Vec<TwinRow>) -> AnyView {
+    let tables: Vec<String> = strips.iter().map(|strip| strip.table.clone()).collect();
     let strips = strips.into_iter().map(strip).collect::<Vec<_>>();
-    let body = view! { <div class="strips">{strips}</div>{as_table(tables, twin)} };
+    let body = view! { <div class="strips">{strips}</div>{as_table(&tables, twin)} };
     let note = format!("{span}, all retention periods");
-    section("days", "Days per table".to_owned(), note, legend(), body.into_any())
+    section(
+        "days",
+        "Days per table".to_owned(),
+        note,
+        legend(),
+        body.into_any(),
+    )
 }
 
 fn strip(dto: StripDto) -> AnyView {
@@ -133,7 +144,7 @@ fn legend() -> AnyView {
 }
 
 /// The same days as a table, newest first, folded.
-fn as_table(tables: Vec<String>, rows: Vec<TwinRow>) -> AnyView {
+fn as_table(tables: &[String], rows: Vec<TwinRow>) -> AnyView {
     // Heads are words of this page; the tables are always these.
     let word = |name: &str| match name {
         "events" => "events",
@@ -211,7 +222,8 @@ fn leaf_table(rows: Vec<LeafRow>) -> AnyView {
         } else {
             view! { <a class="row-link mono" href=leaf.href>{leaf.name}</a> }.into_any()
         };
-        let why = (!leaf.why.is_empty()).then(|| view! { <span class="table-sub wrap-any">{leaf.why}</span> });
+        let why =
+            (!leaf.why.is_empty()).then(|| view! { <span class="table-sub wrap-any">{leaf.why}</span> });
         let next = if leaf.leaves {
             view! { <b class="strong">{leaf.next}</b> }.into_any()
         } else {
@@ -293,5 +305,11 @@ fn gone(rows: Vec<GoneRow>) -> AnyView {
         sticky: false,
     });
     let note = "Newest first. Locked is how long writers could not use the table.".to_owned();
-    section("gone", "Gone lately".to_owned(), note, nothing(), plain_panel(body))
+    section(
+        "gone",
+        "Gone lately".to_owned(),
+        note,
+        nothing(),
+        plain_panel(body),
+    )
 }

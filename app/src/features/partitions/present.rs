@@ -68,7 +68,10 @@ impl Asked {
         };
         for (key, value) in &self.words.words {
             let known = match key.as_str() {
-                "table" => set(&mut query.table, PARTITIONED_TABLES.into_iter().find(|table| table == value)),
+                "table" => set(
+                    &mut query.table,
+                    PARTITIONED_TABLES.into_iter().find(|table| table == value),
+                ),
                 "day" => set(&mut query.day, day_of(value)),
                 "class" => set(&mut query.keep_days, class_of(value)),
                 _ => set(&mut query.state, LeafState::parse(value)),
@@ -127,7 +130,9 @@ fn dto(view: &PartitionsView, asked: &Asked, now: DateTime<Utc>) -> PartitionsDt
         trouble,
         trouble_href,
         figures: figures(view, now),
-        reconciled: view.reconciled.map_or_else(Stamp::default, |at| Stamp::ago(at, now)),
+        reconciled: view
+            .reconciled
+            .map_or_else(Stamp::default, |at| Stamp::ago(at, now)),
         strips,
         span,
         twin: twin(&view.tables, now),
@@ -145,7 +150,13 @@ fn dto(view: &PartitionsView, asked: &Asked, now: DateTime<Utc>) -> PartitionsDt
 }
 
 fn trouble((refused, failed): (usize, usize)) -> (String, String) {
-    let leaves = |n: usize| if n == 1 { "1 leaf".to_owned() } else { format!("{n} leaves") };
+    let leaves = |n: usize| {
+        if n == 1 {
+            "1 leaf".to_owned()
+        } else {
+            format!("{n} leaves")
+        }
+    };
     let (said, state) = match (refused, failed) {
         (0, 0) => return (String::new(), String::new()),
         (0, n) => (format!("Backup of {} failed", leaves(n)), LeafState::BackupFailed),
@@ -180,7 +191,9 @@ fn list(view: &PartitionsView, asked: &Asked, now: DateTime<Utc>) -> LeavesDto {
     let (page, pages) = view.page;
     let mut filter = asked.words.filter(false);
     if asked.sort > 0 {
-        filter.kept.push(("sort".to_owned(), SORTS[asked.sort].0.to_owned()));
+        filter
+            .kept
+            .push(("sort".to_owned(), SORTS[asked.sort].0.to_owned()));
     }
     let sorts = SORTS
         .iter()
@@ -220,7 +233,11 @@ fn row(view: &LeafView, now: DateTime<Utc>) -> LeafRow {
         href: leaf.day.map_or_else(String::new, day_href),
         state: view.state.as_str().to_owned(),
         why: view.why.clone().unwrap_or_default(),
-        kept: leaf.keep_days.as_ref().map(KeepDays::to_string).unwrap_or_default(),
+        kept: leaf
+            .keep_days
+            .as_ref()
+            .map(KeepDays::to_string)
+            .unwrap_or_default(),
         rows: format::count(leaf.rows),
         size: format::bytes(leaf.bytes.unsigned_abs()),
         backup: match view.segments {
@@ -244,9 +261,9 @@ fn gone(drop: &view::LeafDrop, now: DateTime<Utc>) -> GoneRow {
         name: drop.leaf.clone(),
         rows: format::count(drop.rows),
         size: format::bytes(drop.bytes.unsigned_abs()),
-        locked: drop
-            .locked_ms
-            .map_or_else(String::new, |ms| format::duration_ms(u64::from(ms.unsigned_abs()))),
+        locked: drop.locked_ms.map_or_else(String::new, |ms| {
+            format::duration_ms(u64::from(ms.unsigned_abs()))
+        }),
         at: Stamp::row(drop.ended_at.unwrap_or(drop.since), now),
     }
 }
@@ -262,9 +279,16 @@ mod tests {
         assert_eq!(query.table, Some("events"));
         assert_eq!(query.day, NaiveDate::from_ymd_opt(2026, 10, 21));
         assert_eq!(query.keep_days, Some(KeepDays(30)));
-        assert_eq!((query.sort, query.page, query.nothing), (LeafSort::Size, 3, false));
+        assert_eq!(
+            (query.sort, query.page, query.nothing),
+            (LeafSort::Size, 3, false)
+        );
         assert!(Asked::parse("q=state%3Anone").query().nothing);
-        assert!(Asked::parse("q=table%3Aevents+table%3Aevents_search").query().nothing);
+        assert!(
+            Asked::parse("q=table%3Aevents+table%3Aevents_search")
+                .query()
+                .nothing
+        );
         assert_eq!(class_of("for-ever"), Some(KeepDays::FOR_EVER));
     }
 

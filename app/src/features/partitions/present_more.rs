@@ -53,7 +53,10 @@ pub(super) fn strips(tables: &[TableView], now: DateTime<Utc>) -> (Vec<StripDto>
         });
     }
     let edge = |day: Option<&DayView>| day.map_or_else(String::new, |day| format::day(day.day, now));
-    let days = tables.first().map(|table| table.days.as_slice()).unwrap_or_default();
+    let days = tables
+        .first()
+        .map(|table| table.days.as_slice())
+        .unwrap_or_default();
     (strips, format!("{} to {}", edge(days.first()), edge(days.last())))
 }
 
@@ -163,9 +166,14 @@ pub(super) fn twin(tables: &[TableView], now: DateTime<Utc>) -> Vec<TwinRow> {
                 format::count(day.rows)
             }
         };
-        let worst = ["could not leave", "backup failed", "waits for its backup", "backed up"]
-            .into_iter()
-            .find(|word| day < today && of_day.iter().any(|day| backup_word(day) == *word));
+        let worst = [
+            "could not leave",
+            "backup failed",
+            "waits for its backup",
+            "backed up",
+        ]
+        .into_iter()
+        .find(|word| day < today && of_day.iter().any(|day| backup_word(day) == *word));
         Some(TwinRow {
             day: format::day(day, now),
             href: day_href(day),
@@ -178,16 +186,19 @@ pub(super) fn twin(tables: &[TableView], now: DateTime<Utc>) -> Vec<TwinRow> {
 
 /// Conversions that go on, wait or failed, and those that ended lately.
 pub(super) fn conversions(list: &[Conversion], now: DateTime<Utc>) -> Vec<ConversionDto> {
-    let lately = |one: &&Conversion| {
-        one.state != "done" || one.ended_at.is_some_and(|ended| now - ended < DONE_SHOWN)
-    };
-    list.iter().filter(lately).map(|one| conversion(one, now)).collect()
+    let lately =
+        |one: &&Conversion| one.state != "done" || one.ended_at.is_some_and(|ended| now - ended < DONE_SHOWN);
+    list.iter()
+        .filter(lately)
+        .map(|one| conversion(one, now))
+        .collect()
 }
 
 fn conversion(one: &Conversion, now: DateTime<Utc>) -> ConversionDto {
     let into_days = one.direction == "partition";
-    let percent = (one.rows_total > 0)
-        .then(|| u8::try_from((one.rows_done.max(0).saturating_mul(100) / one.rows_total).min(100)).unwrap_or(100));
+    let percent = (one.rows_total > 0).then(|| {
+        u8::try_from((one.rows_done.max(0).saturating_mul(100) / one.rows_total).min(100)).unwrap_or(100)
+    });
     ConversionDto {
         table: one.table.clone(),
         into_days,
@@ -258,9 +269,10 @@ pub(super) fn forecast(forecast: &Forecast, now: DateTime<Utc>) -> ForecastDto {
         1 => format!("{}, yesterday", bytes(n)),
         days => format!("{}, mean of {days} days", bytes(n)),
     });
-    let cost = forecast.cost(0).zip(forecast.cost(365)).map(|(today, later)| {
-        format!("{} now, {} in a year", money(today), money(later))
-    });
+    let cost = forecast
+        .cost(0)
+        .zip(forecast.cost(365))
+        .map(|(today, later)| format!("{} now, {} in a year", money(today), money(later)));
     let number = |value: Option<f64>| value.map_or_else(String::new, |n| n.to_string());
     ForecastDto {
         database: bytes(forecast.database),
@@ -292,7 +304,11 @@ fn full(forecast: &Forecast, now: DateTime<Utc>) -> String {
         Full::Never => "Not within ten years".to_owned(),
         Full::In(days) => {
             let at = now + TimeDelta::days(i64::from(days));
-            format!("In {}{NBSP}days, {}", format::count(i64::from(days)), format::day(at.date_naive(), now))
+            format!(
+                "In {}{NBSP}days, {}",
+                format::count(i64::from(days)),
+                format::day(at.date_naive(), now)
+            )
         }
     }
 }
@@ -335,7 +351,10 @@ mod tests {
         assert_eq!(said(&day(19, 5, failed)), "5 rows, backup failed");
         assert_eq!(said(&day(20, 5, Coverage::Waiting(None))), "5 rows, open");
         assert_eq!(said(&day(21, 0, Coverage::Off)), "created ahead, empty");
-        assert_eq!([level(0, 9), level(1, 100), level(100, 100), level(3, 0)], [0, 1, 5, 0]);
+        assert_eq!(
+            [level(0, 9), level(1, 100), level(100, 100), level(3, 0)],
+            [0, 1, 5, 0]
+        );
     }
 
     #[test]
@@ -390,6 +409,9 @@ mod tests {
         assert_eq!(told.cost, "0.05 now, 0.13 in a year");
         assert!(told.is_soon);
         assert_eq!(told.full.replace(NBSP, " "), "In 20 days, 10 Dec");
-        assert_eq!(told.disk.replace(NBSP, " "), "1.00 GB of 2.00 GB free, as entered");
+        assert_eq!(
+            told.disk.replace(NBSP, " "),
+            "1.00 GB of 2.00 GB free, as entered"
+        );
     }
 }

@@ -25,6 +25,8 @@ use crate::{
 pub fn settings_page(project: &ProjectRef, current: &'static str, body: AnyView) -> Page {
     let list = [
         ("general", "General"),
+        ("retention", "Retention"),
+        ("storage", "Storage"),
         ("signature", "Signature"),
         ("keys", "Keys"),
         ("danger", "Danger"),

@@ -3,6 +3,7 @@
 mod access;
 mod deliveries;
 mod document;
+mod erasures;
 mod harness;
 mod input;
 mod operations;

@@ -12,10 +12,17 @@ async fn what_is_in_postgresql_is_hot_and_took_no_object_store() {
     let event = json!({"endpoint_id": endpoint.body["data"]["uid"], "event_type": "a", "data": {"n": 1}});
     let event = world.send("POST", "/events", &event).await;
     let id = event.body["data"]["uid"].as_str().expect("an id");
-    for path in ["/events".to_owned(), format!("/events/{id}"), "/eventdeliveries".to_owned()] {
+    for path in [
+        "/events".to_owned(),
+        format!("/events/{id}"),
+        "/eventdeliveries".to_owned(),
+    ] {
         let answer = world.get(&path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         assert_eq!(answer.headers["x-longhaul-tier"], "hot", "{path}");
-        assert!(!answer.headers.contains_key("x-longhaul-archive-requests"), "{path}");
+        assert!(
+            !answer.headers.contains_key("x-longhaul-archive-requests"),
+            "{path}"
+        );
     }
 }

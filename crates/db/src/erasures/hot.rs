@@ -125,18 +125,7 @@ pub async fn change(
     let mut done = 0;
     if let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) {
         let raw: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let whole: Vec<Uuid> = changes.iter().filter(|change| change.whole).map(|change| change.id.0).collect();
         let range = (first.instant(), last.instant());
-        sqlx::query(
-            "DELETE FROM idempotency_keys k USING events e WHERE e.id = ANY($1) AND e.accepted_at BETWEEN $2 AND $3 \
-             AND e.project_id = $4 AND k.project_id = $4 AND k.key = e.idempotency_key AND k.event_id = e.id",
-        )
-        .bind(&whole)
-        .bind(range.0)
-        .bind(range.1)
-        .bind(project.0)
-        .execute(&mut *txn)
-        .await?;
         done = sqlx::query(
             "UPDATE events e SET payload = n.payload, \
                 headers = CASE WHEN n.whole THEN NULL ELSE e.headers END, \
@@ -281,7 +270,8 @@ pub struct Followed {
 }
 
 /// Ends live deliveries of these events and clears what attempts kept of requests and answers, search
-/// words and restored copies; attempts of held events stay. With `whole`, also the request's headers.
+/// words and restored copies; attempts of held events stay. With `whole`, also the headers of requests
+/// and idempotency keys.
 ///
 /// # Errors
 /// As every statement; nothing was changed then.
@@ -307,6 +297,9 @@ pub async fn follow(
             "DELETE FROM restored_events WHERE id = ANY($1) AND accepted_at BETWEEN $2 AND $3",
         ] {
             sqlx::query(sql).bind(&range.ids).bind(range.first).bind(range.last).execute(&mut *txn).await?;
+        }
+        if whole {
+            forget_keys(&mut txn, project, &range).await?;
         }
     }
     txn.commit().await?;
@@ -403,6 +396,23 @@ async fn clear_attempts(
     );
     let done = bound!(sql, range, project).bind(whole).execute(connection).await?;
     Ok(done.rows_affected())
+}
+
+async fn forget_keys(
+    connection: &mut PgConnection,
+    project: ProjectId,
+    range: &Range,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM idempotency_keys WHERE project_id = $4 AND event_id = ANY($1) AND accepted_at BETWEEN $2 AND $3",
+    )
+    .bind(&range.ids)
+    .bind(range.first)
+    .bind(range.last)
+    .bind(project.0)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The deliveries of these events that PostgreSQL has.

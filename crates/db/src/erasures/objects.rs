@@ -48,7 +48,7 @@ pub async fn next(db: &Db, scope: &Scope) -> Result<Option<Segment>, DbError> {
         "SELECT {COLUMNS} FROM segments s WHERE s.project_id = $2 AND s.kind = $3 AND {} \
          AND s.state IN ('committed', 'rewriting', 'quarantined') AND NOT EXISTS ( \
             SELECT 1 FROM erasure_segments d WHERE d.erasure_id = $1 AND d.segment_id = s.id \
-            AND d.outcome <> 'rewriting' AND (d.outcome <> 'blocked' OR d.at > $5)) ORDER BY s.id LIMIT 1",
+            AND d.outcome <> 'rewriting' AND (d.outcome <> 'blocked' OR d.at >= $5)) ORDER BY s.id LIMIT 1",
         scope.condition()
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -376,7 +376,7 @@ pub async fn leftovers(db: &Db, scope: &Scope) -> Result<Vec<Segment>, DbError> 
         "SELECT {COLUMNS} FROM segments s WHERE s.project_id = $2 AND s.kind = $3 \
          AND s.state IN ('planned', 'uploaded', 'abandoned', 'replaced') AND (s.first_at IS NULL OR ({})) \
          AND NOT EXISTS (SELECT 1 FROM erasure_segments d WHERE d.erasure_id = $1 AND d.segment_id = s.id \
-            AND d.outcome = 'blocked' AND d.at > $5) ORDER BY s.id",
+            AND d.outcome = 'blocked' AND d.at >= $5) ORDER BY s.id",
         scope.condition()
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::{Cache as Sync, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Weighter};
-use storage::segment::{Block, Bloom, BlockIndex, Entry};
+use storage::segment::{Block, BlockIndex, Bloom, Entry};
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -80,7 +80,13 @@ where
 {
     fn new(bytes: u64) -> Self {
         let hasher = DefaultHashBuilder::default();
-        Self(Sync::with(ONE_SHARD, bytes, ByBytes, hasher, DefaultLifecycle::default()))
+        Self(Sync::with(
+            ONE_SHARD,
+            bytes,
+            ByBytes,
+            hasher,
+            DefaultLifecycle::default(),
+        ))
     }
 
     /// The part, and whether it was here.

@@ -133,9 +133,15 @@ impl<'a> Cold<'a> {
             if opened.state == SegmentState::Rewriting && self.tries == 0 {
                 return Err(Fault::Stale);
             }
-            Err(self.damaged(opened.version, opened.state, &damaged.unwrap_or_default()).await)
+            Err(self
+                .damaged(opened.version, opened.state, &damaged.unwrap_or_default())
+                .await)
         };
-        let (block, was_cached) = archive.cache.blocks.get_or((opened.version, number), load).await?;
+        let (block, was_cached) = archive
+            .cache
+            .blocks
+            .get_or((opened.version, number), load)
+            .await?;
         if was_cached {
             self.meter.was_cached();
             archive.meters.hits.increment(1);
@@ -180,7 +186,9 @@ impl<'a> Cold<'a> {
         let load = async {
             let bits = segment_reads::filter(&self.services.db, segment.id, what).await?;
             Ok(match bits {
-                FilterBits::Bits(bits) => Filter::Keys(Arc::new(Bloom::from_bytes(&bits).map_err(Fault::internal)?)),
+                FilterBits::Bits(bits) => {
+                    Filter::Keys(Arc::new(Bloom::from_bytes(&bits).map_err(Fault::internal)?))
+                }
                 FilterBits::Nothing => Filter::Nothing,
                 FilterBits::Unknown => Filter::Unknown,
             })

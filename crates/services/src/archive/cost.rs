@@ -180,7 +180,10 @@ mod tests {
         let read = |tier| Read::new((), tier, Cost::default());
         assert_eq!(read(None).tier(), Tier::Hot);
         assert_eq!(read(Some(Tier::Archive)).and(read(None)).tier(), Tier::Archive);
-        assert_eq!(read(Some(Tier::Hot)).and(read(Some(Tier::Archive))).tier(), Tier::Mixed);
+        assert_eq!(
+            read(Some(Tier::Hot)).and(read(Some(Tier::Archive))).tier(),
+            Tier::Mixed
+        );
     }
 
     #[test]

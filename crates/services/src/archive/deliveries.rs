@@ -54,8 +54,17 @@ async fn try_page(
     if merged.stopped.is_some() {
         return Err(Fault::Spent);
     }
-    let tier = Tier::of(merged.rows.iter().take(request.limit()).map(|(_, archived)| *archived));
-    Ok((merged.rows.into_iter().map(|(delivery, _)| delivery).collect(), tier))
+    let tier = Tier::of(
+        merged
+            .rows
+            .iter()
+            .take(request.limit())
+            .map(|(_, archived)| *archived),
+    );
+    Ok((
+        merged.rows.into_iter().map(|(delivery, _)| delivery).collect(),
+        tier,
+    ))
 }
 
 /// One delivery of a project.
@@ -123,8 +132,14 @@ async fn try_add_archived(
 /// Whether a total may still grow by what is archived, all of which has ended.
 fn open(totals: &BTreeMap<&'static str, i64>, limit: i64) -> Counting {
     let finals = DeliveryState::ALL.iter().filter(|state| state.is_final());
-    let mut open = finals.filter_map(|state| totals.get(state.as_str())).filter(|total| **total < limit);
-    if open.next().is_some() { Counting::GoesOn } else { Counting::Enough }
+    let mut open = finals
+        .filter_map(|state| totals.get(state.as_str()))
+        .filter(|total| **total < limit);
+    if open.next().is_some() {
+        Counting::GoesOn
+    } else {
+        Counting::Enough
+    }
 }
 
 /// The newest attempts of a delivery, oldest first, at most `limit`.
@@ -176,15 +191,23 @@ pub(crate) async fn attempt(
     let masks = Masks::load(services, project).await?;
     let mut cold = Cold::new(services, project);
     if let Some(mut attempt) = db::attempts::find(&services.db, id).await? {
-        masks.attempts(services, std::slice::from_mut(&mut attempt)).await?;
+        masks
+            .attempts(services, std::slice::from_mut(&mut attempt))
+            .await?;
         let own = (attempt.project_id == project).then_some(attempt);
         return Ok(own.map(|attempt| cold.meter.read(&services.archive, attempt, Some(Tier::Hot))));
     }
     let Some(mut attempt) = one::find(&mut cold, Kind::Attempts, id.0, read_attempt).await? else {
         return Ok(None);
     };
-    masks.attempts(services, std::slice::from_mut(&mut attempt)).await?;
-    Ok(Some(cold.meter.read(&services.archive, attempt, Some(Tier::Archive))))
+    masks
+        .attempts(services, std::slice::from_mut(&mut attempt))
+        .await?;
+    Ok(Some(cold.meter.read(
+        &services.archive,
+        attempt,
+        Some(Tier::Archive),
+    )))
 }
 
 /// A delivery as it stands in a segment.
@@ -235,7 +258,10 @@ impl DeliveryList {
 
     fn shows(&self, delivery: &Delivery) -> bool {
         self.filter.matches(delivery)
-            && self.events.as_ref().is_none_or(|events| events.contains(&delivery.event_id))
+            && self
+                .events
+                .as_ref()
+                .is_none_or(|events| events.contains(&delivery.event_id))
     }
 }
 
@@ -245,7 +271,10 @@ impl Rows for DeliveryList {
 
     fn span(&self) -> Span {
         let filter = &self.filter;
-        let span = self.request.map_or(Span::ALL, Span::of).within(filter.from, filter.to);
+        let span = self
+            .request
+            .map_or(Span::ALL, Span::of)
+            .within(filter.from, filter.to);
         let span = span.around(filter.event_id.iter().map(|event| event.instant()));
         let span = span.around(filter.ids.iter().map(|id| id.instant()));
         match &self.events {

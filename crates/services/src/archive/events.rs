@@ -44,7 +44,13 @@ pub(crate) async fn page(
     if merged.stopped.is_some() {
         return Err(Fault::Spent.into());
     }
-    let tier = Tier::of(merged.rows.iter().take(request.limit()).map(|(_, archived)| *archived));
+    let tier = Tier::of(
+        merged
+            .rows
+            .iter()
+            .take(request.limit())
+            .map(|(_, archived)| *archived),
+    );
     let found = merged.rows.into_iter().map(|(event, _)| event).collect();
     let page = Page::cut(request, found, request.cursor.is_some(), |event| event.id.0);
     Ok(cold.meter.read(&services.archive, page, tier))
@@ -54,7 +60,11 @@ pub(crate) async fn page(
 ///
 /// # Errors
 /// As [`page`].
-pub(crate) async fn find(services: &Services, project: ProjectId, id: EventId) -> Result<Option<Read<Event>>> {
+pub(crate) async fn find(
+    services: &Services,
+    project: ProjectId,
+    id: EventId,
+) -> Result<Option<Read<Event>>> {
     let masks = Masks::load(services, project).await?;
     let mut cold = Cold::new(services, project);
     if let Some(mut event) = db::events::find(&services.db, id).await? {
@@ -94,7 +104,11 @@ pub(crate) async fn count(
         }
         let counting = |_: &Event| {
             count += 1;
-            if count < limit { Counting::GoesOn } else { Counting::Enough }
+            if count < limit {
+                Counting::GoesOn
+            } else {
+                Counting::Enough
+            }
         };
         match count_archived(&cold, &list, counting).await {
             Ok(()) => return Ok(count),
@@ -135,7 +149,9 @@ pub(crate) async fn step(
     let ids: Vec<EventId> = merged.rows.into_iter().map(|(event, _)| event.id).collect();
     let last = ids.last().map(|id| id.0);
     Ok(Step {
-        reached: merged.stopped.map_or(last, |at| Some(Uuid::from_u128(at.as_u128().saturating_sub(1)))),
+        reached: merged
+            .stopped
+            .map_or(last, |at| Some(Uuid::from_u128(at.as_u128().saturating_sub(1)))),
         ids,
     })
 }
@@ -250,13 +266,17 @@ impl List for EventList {
             Part::Behind(after, limit) => db::events::rows_after(db, project, filter, after, limit).await?,
             Part::All => Vec::new(),
         };
-        events.iter_mut().for_each(|event| self.masks.event(event));
+        for event in &mut events {
+            self.masks.event(event);
+        }
         Ok(events)
     }
 
     async fn find_hot(&self, services: &Services, id: Uuid) -> Result<Option<Event>> {
         let mut event = db::events::find(&services.db, EventId(id)).await?;
-        event.iter_mut().for_each(|event| self.masks.event(event));
+        if let Some(event) = &mut event {
+            self.masks.event(event);
+        }
         let shown = event.filter(|event| event.project_id == self.project && self.filter.matches(event));
         Ok(shown.map(|event| self.trimmed(event)))
     }
@@ -280,7 +300,10 @@ async fn sent_to(
 ) -> std::result::Result<HashSet<EventId>, Fault> {
     let instants = events.iter().map(|event| event.id.instant());
     let span = Span::ALL.around(instants.clone());
-    let at = (instants.clone().min().unwrap_or_default(), instants.max().unwrap_or_default());
+    let at = (
+        instants.clone().min().unwrap_or_default(),
+        instants.max().unwrap_or_default(),
+    );
     let ids = (span.first, span.last);
     let hot = db::segment_reads::sent_to(&cold.services.db, cold.project, endpoints, ids, at).await?;
     let deliveries = Arc::new(SentTo {
@@ -288,7 +311,10 @@ async fn sent_to(
         span,
     });
     let archived = Scan::all(cold, &deliveries).await?;
-    Ok(hot.into_iter().chain(archived.into_iter().map(|(_, event)| event)).collect())
+    Ok(hot
+        .into_iter()
+        .chain(archived.into_iter().map(|(_, event)| event))
+        .collect())
 }
 
 /// Deliveries to some endpoints.

@@ -21,7 +21,11 @@ pub(super) trait List: Rows {
     fn hot(&self, services: &Services) -> impl Future<Output = Result<Vec<Self::Row>>> + Send;
 
     /// The row as PostgreSQL has it; `None` when it has none or the list does not show it.
-    fn find_hot(&self, services: &Services, id: Uuid) -> impl Future<Output = Result<Option<Self::Row>>> + Send;
+    fn find_hot(
+        &self,
+        services: &Services,
+        id: Uuid,
+    ) -> impl Future<Output = Result<Option<Self::Row>>> + Send;
 
     /// Of rows that are wanted by what stands in them, those that the list shows.
     fn sift(
@@ -40,7 +44,10 @@ pub(super) struct Merged<R> {
 }
 
 /// Reads the first rows of a list.
-pub(super) async fn merge<L: List>(cold: &Cold<'_>, list: &Arc<L>) -> std::result::Result<Merged<L::Row>, Fault> {
+pub(super) async fn merge<L: List>(
+    cold: &Cold<'_>,
+    list: &Arc<L>,
+) -> std::result::Result<Merged<L::Row>, Fault> {
     let (span, wanted) = (list.span(), list.limit());
     let hot = list.hot(cold.services).await?;
     let known: HashSet<Uuid> = hot.iter().map(L::id).collect();
@@ -49,7 +56,11 @@ pub(super) async fn merge<L: List>(cold: &Cold<'_>, list: &Arc<L>) -> std::resul
     loop {
         // A full answer may still have to make room for rows before its last one.
         let until = rows.get(wanted - 1).map(|(row, _)| L::id(row));
-        let most = if until.is_some() { wanted } else { wanted - rows.len() };
+        let most = if until.is_some() {
+            wanted
+        } else {
+            wanted - rows.len()
+        };
         let (mut found, end) = scan.take(most, until).await?;
         found.retain(|row| !known.contains(&L::id(row)));
         rows.extend(settle(cold, list, found).await?);
@@ -65,7 +76,12 @@ pub(super) async fn merge<L: List>(cold: &Cold<'_>, list: &Arc<L>) -> std::resul
             End::Full => {}
             End::Over => return Ok(Merged { rows, stopped: None }),
             End::Spent(_) if rows.len() == wanted => return Ok(Merged { rows, stopped: None }),
-            End::Spent(at) => return Ok(Merged { rows, stopped: Some(at) }),
+            End::Spent(at) => {
+                return Ok(Merged {
+                    rows,
+                    stopped: Some(at),
+                });
+            }
         }
     }
 }
@@ -78,7 +94,10 @@ async fn settle<L: List>(
     found: Vec<L::Row>,
 ) -> std::result::Result<Vec<(L::Row, bool)>, Fault> {
     let ids: Vec<Uuid> = found.iter().map(L::id).collect();
-    let there: HashSet<Uuid> = existing(&cold.services.db, L::KIND, &ids).await?.into_iter().collect();
+    let there: HashSet<Uuid> = existing(&cold.services.db, L::KIND, &ids)
+        .await?
+        .into_iter()
+        .collect();
     let (mut archived, mut hot) = (Vec::new(), Vec::new());
     for row in found {
         if !there.contains(&L::id(&row)) {
@@ -87,7 +106,11 @@ async fn settle<L: List>(
             hot.push(row);
         }
     }
-    let archived = list.sift(cold, archived).await?.into_iter().map(|row| (row, true));
+    let archived = list
+        .sift(cold, archived)
+        .await?
+        .into_iter()
+        .map(|row| (row, true));
     let hot = list.sift(cold, hot).await?.into_iter().map(|row| (row, false));
     Ok(archived.chain(hot).collect())
 }
@@ -107,8 +130,14 @@ pub(super) async fn count_archived<L: List>(
             return Err(Fault::Spent);
         }
         let ids: Vec<Uuid> = found.iter().map(L::id).collect();
-        let there: HashSet<Uuid> = existing(&cold.services.db, L::KIND, &ids).await?.into_iter().collect();
-        let archived = found.into_iter().filter(|row| !there.contains(&L::id(row))).collect();
+        let there: HashSet<Uuid> = existing(&cold.services.db, L::KIND, &ids)
+            .await?
+            .into_iter()
+            .collect();
+        let archived = found
+            .into_iter()
+            .filter(|row| !there.contains(&L::id(row)))
+            .collect();
         for row in list.sift(cold, archived).await? {
             if each(&row) == Counting::Enough {
                 return Ok(());

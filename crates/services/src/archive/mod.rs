@@ -20,6 +20,7 @@ pub mod cost;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod fault;
+pub mod maintain;
 mod merge;
 mod object;
 mod one;

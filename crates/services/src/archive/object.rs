@@ -7,7 +7,8 @@ use db::segment_reads::ColdSegment;
 use domain::state::SegmentState;
 use serde::Deserialize;
 use storage::segment::{
-    Block, BlockIndex, Entry, Footer, Identity, POINTER_BYTES, SegmentError, decode_block, read_footer, read_pointer,
+    Block, BlockIndex, Entry, Footer, Identity, POINTER_BYTES, SegmentError, decode_block, read_footer,
+    read_pointer,
 };
 use storage::{ErrorKind, ObjectStore, StoreError};
 use tokio::sync::Semaphore;
@@ -74,7 +75,9 @@ impl Opened {
     pub(super) async fn fetch(&self, gate: &Semaphore, entry: Entry) -> Result<Arc<Block>, FetchError> {
         // The semaphore is never closed.
         let place = gate.acquire().await;
-        let fetching = self.store.get_range(&self.key, entry.range(), self.etag.as_deref());
+        let fetching = self
+            .store
+            .get_range(&self.key, entry.range(), self.etag.as_deref());
         let fetched = tokio::time::timeout(PATIENCE, fetching).await;
         drop(place);
         let Ok(fetched) = fetched else {
@@ -130,10 +133,14 @@ async fn read_end(
     meta: &storage::Meta,
 ) -> Result<Footer, FetchError> {
     let tail = meta.size.saturating_sub(POINTER_BYTES as u64)..meta.size;
-    let tail = store.get_range(&segment.object_key, tail, Some(&meta.etag)).await?;
+    let tail = store
+        .get_range(&segment.object_key, tail, Some(&meta.etag))
+        .await?;
     let place = read_pointer(&tail, meta.size)?;
     let offset = place.start;
-    let footer = store.get_range(&segment.object_key, place, Some(&meta.etag)).await?;
+    let footer = store
+        .get_range(&segment.object_key, place, Some(&meta.etag))
+        .await?;
     Ok(read_footer(&footer, offset)?)
 }
 
@@ -145,12 +152,16 @@ fn check(segment: &ColdSegment, footer: &Footer) -> Result<(), FetchError> {
         tenant: segment.project_id.to_string(),
         topic: segment.topic.clone(),
     })?;
-    let pending: Option<Pending> =
-        segment.pending.as_ref().and_then(|pending| serde_json::from_value(pending.clone()).ok());
+    let pending: Option<Pending> = segment
+        .pending
+        .as_ref()
+        .and_then(|pending| serde_json::from_value(pending.clone()).ok());
     let announced = pending.is_some_and(|pending| {
         pending.generation == segment.generation + 1
             && i32::try_from(footer.generation) == Ok(pending.generation)
-            && pending.content_sha256.eq_ignore_ascii_case(&hex::encode(footer.content_sha256))
+            && pending
+                .content_sha256
+                .eq_ignore_ascii_case(&hex::encode(footer.content_sha256))
     });
     if announced {
         Ok(())
@@ -245,7 +256,11 @@ mod tests {
 
     async fn put(store: &Arc<dyn ObjectStore>, key: &str, object: &[u8]) -> String {
         let body = Body::Bytes(bytes::Bytes::copy_from_slice(object));
-        store.put(key, body, PutCondition::Any).await.expect("stored").etag
+        store
+            .put(key, body, PutCondition::Any)
+            .await
+            .expect("stored")
+            .etag
     }
 
     #[tokio::test]
@@ -254,6 +269,7 @@ mod tests {
         let store = storage::open(&StoragePolicy::OnPrem(OnPremPolicy {
             path: folder.path().display().to_string(),
         }));
+        store.ensure_bucket().await.expect("a folder for objects");
         let (mut segment, id) = (segment(), domain::id::uuid_at(chrono::DateTime::UNIX_EPOCH));
         let old = written(&segment, id);
         segment.etag = Some(put(&store, &segment.object_key, &old).await);
@@ -264,14 +280,18 @@ mod tests {
         put(&store, &segment.object_key, &new).await;
         let hash = hex::encode(footer(&new).content_sha256);
         let other = hex::encode(footer(&old).content_sha256);
-        let announced = |generation: i32, hash: &str| json!({"generation": generation, "content_sha256": hash});
+        let announced =
+            |generation: i32, hash: &str| json!({"generation": generation, "content_sha256": hash});
         for pending in [announced(2, &other), announced(3, &hash), Value::Null] {
             segment.pending = Some(pending);
             let found = replacement(&segment, &store).await;
             assert!(matches!(found, Err(FetchError::Fault(Fault::Stale))), "{found:?}");
         }
         segment.pending = Some(announced(2, &hash));
-        let opened = replacement(&segment, &store).await.expect("looked").expect("the new one");
+        let opened = replacement(&segment, &store)
+            .await
+            .expect("looked")
+            .expect("the new one");
         assert_eq!(opened.version, (segment.id, 2));
         let entry = opened.entry(0).expect("a block");
         let block = opened.fetch(&Semaphore::new(1), entry).await.expect("fetched");
@@ -279,6 +299,9 @@ mod tests {
 
         segment.topic = "b".to_owned();
         let found = replacement(&segment, &store).await;
-        assert!(matches!(found, Err(FetchError::Damaged(_))), "another segment: {found:?}");
+        assert!(
+            matches!(found, Err(FetchError::Damaged(_))),
+            "another segment: {found:?}"
+        );
     }
 }

@@ -110,7 +110,9 @@ impl Span {
     /// Of this, what was accepted in the same milliseconds as these and between them.
     pub(super) fn around(self, instants: impl Iterator<Item = DateTime<Utc>> + Clone) -> Self {
         match (instants.clone().min(), instants.max()) {
-            (Some(first), Some(last)) => self.between(bounds_of_millisecond(first).0, bounds_of_millisecond(last).1),
+            (Some(first), Some(last)) => {
+                self.between(bounds_of_millisecond(first).0, bounds_of_millisecond(last).1)
+            }
             _ => self,
         }
     }
@@ -142,7 +144,9 @@ impl Span {
 fn day_of(id: Uuid) -> NaiveDate {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX);
     // Forty-eight bits of milliseconds reach to the year 10889.
-    DateTime::from_timestamp_millis(millis).unwrap_or_default().date_naive()
+    DateTime::from_timestamp_millis(millis)
+        .unwrap_or_default()
+        .date_naive()
 }
 
 /// How a part of a scan ended.
@@ -193,7 +197,11 @@ impl<'a, R: Rows> Scan<'a, R> {
     }
 
     /// Up to `most` further rows, none of them read after `until`.
-    pub(super) async fn take(&mut self, most: usize, until: Option<Uuid>) -> Result<(Vec<R::Row>, End), Fault> {
+    pub(super) async fn take(
+        &mut self,
+        most: usize,
+        until: Option<Uuid>,
+    ) -> Result<(Vec<R::Row>, End), Fault> {
         let mut taken = Vec::new();
         while taken.len() < most {
             let Some(at) = self.nearest() else {
@@ -211,7 +219,10 @@ impl<'a, R: Rows> Scan<'a, R> {
                 taken.push(row);
             } else {
                 let reader = (self.cold, self.is_bound);
-                match source.go_on(reader, &self.rows, self.span, most - taken.len()).await {
+                match source
+                    .go_on(reader, &self.rows, self.span, most - taken.len())
+                    .await
+                {
                     Err(Fault::Spent) => return Ok((taken, End::Spent(near))),
                     done => done?,
                 }
@@ -247,8 +258,11 @@ impl<'a, R: Rows> Scan<'a, R> {
         if days.0 > days.1 {
             return Ok(false);
         }
-        let wanted = self.cold.wanted(R::KIND, self.rows.topic(), (self.span.first, self.span.last));
-        let segments = segment_reads::nearest_day(&self.cold.services.db, wanted, days, self.span.down).await?;
+        let wanted = self
+            .cold
+            .wanted(R::KIND, self.rows.topic(), (self.span.first, self.span.last));
+        let segments =
+            segment_reads::nearest_day(&self.cold.services.db, wanted, days, self.span.down).await?;
         let Some(day) = segments.first().map(|segment| segment.day) else {
             // Later calls may look further.
             return Ok(false);
@@ -347,8 +361,16 @@ impl<T: Send + 'static> Source<T> {
         let Some(opened) = &self.opened else {
             return true;
         };
-        let entries = opened.index.entries().get(self.blocks.clone()).unwrap_or_default();
-        let next = if span.down { entries.last() } else { entries.first() };
+        let entries = opened
+            .index
+            .entries()
+            .get(self.blocks.clone())
+            .unwrap_or_default();
+        let next = if span.down {
+            entries.last()
+        } else {
+            entries.first()
+        };
         match next {
             Some(entry) => self.near = span.nearest(entry.first, entry.last),
             None => return false,
@@ -454,7 +476,11 @@ mod tests {
         assert_eq!(ends(page(Direction::Prev, Desc)), (11, u128::MAX, false));
         assert_eq!(ends(page(Direction::Prev, Asc)), (0, 9, true));
         assert_eq!(Span::behind(Some(Uuid::from_u128(10))).first.as_u128(), 11);
-        assert!(Span::ALL.between(Uuid::from_u128(2), Uuid::from_u128(1)).is_empty());
+        assert!(
+            Span::ALL
+                .between(Uuid::from_u128(2), Uuid::from_u128(1))
+                .is_empty()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Both sides tell rows and digest per keep class. Equal figures mean the same rows in the same
 //! state; anything else means that rows came or changed after the day was backed up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use db::segments::{ClassDigests, digests, stored_digests};
@@ -44,6 +44,24 @@ pub async fn uncovered(
         parts.sort_unstable();
         parts.dedup();
         found.extend(parts.into_iter().map(|project| (project, part)));
+    }
+    Ok(found)
+}
+
+/// Projects with backup that have rows of a day and keep class in PostgreSQL.
+///
+/// # Errors
+/// [`crate::Error::Unavailable`] while PostgreSQL is away.
+pub async fn with_rows(services: &Services, day: NaiveDate, class: KeepDays) -> Result<BTreeSet<ProjectId>> {
+    let projects = db::expiry::backed_up(&services.db).await?;
+    let mut found = BTreeSet::new();
+    for kind in Kind::ALL {
+        let hot = digests(&services.db, &projects, kind, day).await?;
+        found.extend(
+            hot.into_iter()
+                .filter(|(_, classes)| classes.contains_key(&class.0))
+                .map(|(project, _)| project),
+        );
     }
     Ok(found)
 }

@@ -3,8 +3,10 @@
 //! Never in one run with the backup, and never on its word alone: a leaf goes only when nothing
 //! blocks it and, for projects with backup, segments that were read back hold every row of it as it
 //! is. It is detached first, compared once more while nobody can write to it any more, and then
-//! dropped or put back. What stays is named, with the reason.
+//! dropped or put back. What stays is named, with the reason. A table that is no partitions at present
+//! loses rows instead of leaves, after the same checks.
 
+mod plain;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ impl std::fmt::Display for Unit {
 pub struct Counts {
     /// Leaves that were dropped.
     pub leaves: u64,
-    /// Rows in them, estimated for large ones.
+    /// Rows in them, estimated for large ones, and rows that left tables without partitions.
     pub rows: i64,
     /// Bytes that PostgreSQL gave back.
     pub size_bytes: i64,
@@ -123,6 +125,7 @@ pub async fn run(context: &JobContext) -> Result<Counts> {
             take(services, &unit, &options, &mut counts).await?;
         }
     }
+    plain::take(services, context.at, context.input.dry_run, &mut counts).await?;
     if !context.input.dry_run {
         let today = context.at.date_naive();
         counts.days = db::partitions::drop_empty_days(&services.db, today, &options).await?.len() as u64;

@@ -55,14 +55,12 @@ pub(super) struct Found {
 /// # Errors
 /// As every statement.
 pub(super) async fn look(services: &Services, unit: &Unit) -> Result<Found> {
-    if unit.leaves.iter().any(|leaf| leaf.table == "events") {
-        let blockers = db::expiry::blockers(&services.db, unit.day, unit.keep_days).await?;
-        if !blockers.is_empty() {
-            return Ok(Found {
-                refusal: Some(Refusal::Blocked(blockers)),
-                projects: Vec::new(),
-            });
-        }
+    let blockers = db::expiry::blockers(&services.db, unit.day, unit.keep_days).await?;
+    if !blockers.is_empty() {
+        return Ok(Found {
+            refusal: Some(Refusal::Blocked(blockers)),
+            projects: Vec::new(),
+        });
     }
     let (mut projects, mut parts) = (BTreeSet::new(), BTreeSet::new());
     for leaf in &unit.leaves {

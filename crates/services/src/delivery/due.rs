@@ -123,7 +123,9 @@ impl Engine {
         {
             tracing::debug!(delivery = %held.leased.delivery.id, %error, "put off");
             let due = self.services.clock.now() + ARCHIVE_PAUSE;
-            return self.wait(held, due, "Its event cannot be read from the archive").await;
+            return self
+                .wait(held, due, "Its event cannot be read from the archive")
+                .await;
         }
         let delivery = &held.leased.delivery;
         let Some(payload) = held.leased.payload.as_deref().map(ByteString::from) else {

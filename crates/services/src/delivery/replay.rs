@@ -46,11 +46,7 @@ pub async fn resend(
 ///
 /// # Errors
 /// [`Error::Unavailable`] while PostgreSQL is away.
-pub async fn again(
-    services: &Services,
-    found: &Read<Event>,
-    batch: Option<Uuid>,
-) -> Result<Vec<DeliveryId>> {
+pub async fn again(services: &Services, found: &Read<Event>, batch: Option<Uuid>) -> Result<Vec<DeliveryId>> {
     let event = &found.data;
     let project = services
         .catalog

@@ -34,7 +34,7 @@ impl Holds {
 
 /// Looks through PostgreSQL and changes what is meant.
 pub(super) async fn pass(services: &Services, open: &mut Open, holds: &Holds) -> Result<()> {
-    let (db, whole) = (&services.db, open.target.is_whole());
+    let db = &services.db;
     let mut candidates = Candidates::new(services, open).await?;
     while let Some(batch) = candidates.next(services, open).await? {
         let (changes, held) = decide(open, holds, &batch);
@@ -46,6 +46,12 @@ pub(super) async fn pass(services: &Services, open: &mut Open, holds: &Holds) ->
             }
         };
     }
+    follow(services, open, holds).await
+}
+
+/// What follows from the events that are known to be meant, also from those that are in the archive.
+pub(super) async fn follow(services: &Services, open: &mut Open, holds: &Holds) -> Result<()> {
+    let (db, whole) = (&services.db, open.target.is_whole());
     open.progress.held_events = hot::hold(db, open.id, &holds.0).await?;
     let mut after = None;
     loop {
@@ -112,9 +118,9 @@ impl Candidates {
                     limit: BATCH,
                 };
                 let batch = hot::search(&services.db, &search).await?;
-                match batch.last() {
-                    Some(event) => *after = Some(event.id),
-                    None => (*day, *after) = (next_day(*day), None),
+                *after = batch.last().map(|event| event.id);
+                if batch.is_empty() {
+                    *day = next_day(*day);
                 }
                 Ok(Some(batch))
             }

@@ -95,7 +95,7 @@ async fn replay_from(services: &Services, store: &dyn ObjectStore) -> Result<u64
         let page = match store.list(PREFIX, after.as_deref(), PAGE).await {
             // Nothing was ever written there.
             Err(error) if error.kind() == ErrorKind::NoBucket => return Ok(replayed),
-            page => page.map_err(away)?,
+            page => page.map_err(|error| away(&error))?,
         };
         let named: Vec<(&str, Uuid)> =
             page.objects.iter().filter_map(|object| Some((&*object.key, erasure_of(&object.key)?))).collect();
@@ -118,7 +118,8 @@ fn erasure_of(key: &str) -> Option<Uuid> {
 
 /// Asks for one erasure again; `false` when its project does not exist or the entry is not ours.
 async fn replay(services: &Services, store: &dyn ObjectStore, key: &str) -> Result<bool> {
-    let bytes = store.get(key, None).await.map_err(away)?.bytes().await.map_err(away)?;
+    let object = store.get(key, None).await.map_err(|error| away(&error))?;
+    let bytes = object.bytes().await.map_err(|error| away(&error))?;
     let entry: Entry = match serde_json::from_slice(&bytes) {
         Ok(entry) => entry,
         Err(error) => {
@@ -159,7 +160,7 @@ async fn replay(services: &Services, store: &dyn ObjectStore, key: &str) -> Resu
     }
 }
 
-fn away(error: StoreError) -> Error {
+fn away(error: &StoreError) -> Error {
     tracing::warn!(%error, "the ledger of erasures cannot be read");
     Error::Unavailable {
         what: "the archive",

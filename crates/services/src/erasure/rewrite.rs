@@ -131,13 +131,11 @@ pub(super) async fn rewrite<E: Editor>(
             versions: 0,
         };
         if outcome.rewritten {
-            match replace(services, erasure, &segment, store.as_ref(), &made).await? {
-                Some(replaced) => segment = replaced,
-                None => {
-                    segment = reload(services, segment.id).await?;
-                    continue;
-                }
-            }
+            let Some(replaced) = replace(services, erasure, &segment, store.as_ref(), &made).await? else {
+                segment = reload(services, segment.id).await?;
+                continue;
+            };
+            segment = replaced;
         } else {
             db::erasures::hot::remember_held(&services.db, erasure, &made.held).await?;
         }

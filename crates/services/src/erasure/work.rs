@@ -62,6 +62,8 @@ pub(super) async fn advance(services: &Services, mut open: Open, counts: &mut Co
         save(services, &open, "pending", None, None).await?;
     }
     let found = into_the_archive(services, &mut open, &holds, retry, &mut obstacles).await?;
+    // The archive may have told of further events.
+    hot::follow(services, &mut open, &holds).await?;
     if open.progress.held_events > 0 {
         let n = open.progress.held_events;
         obstacles.blocked.push(format!("a legal hold keeps {n} events"));

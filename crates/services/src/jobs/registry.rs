@@ -4,9 +4,17 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{Counts, Job, JobContext, Schedule, Takes};
+use crate::archive::maintain;
 use crate::conversion::Direction;
 use crate::error::Result;
 use crate::partitions;
+
+/// Of a job that can find out only what it would do.
+const DRY_RUN: Takes = Takes {
+    dry_run: true,
+    as_of: false,
+    project: false,
+};
 
 /// Every job.
 pub const ALL: &[Job] = &[
@@ -53,6 +61,33 @@ pub const ALL: &[Job] = &[
             project: true,
         },
         work: |context| Box::pin(async move { Counts::of(&crate::erasure::run(&context).await?) }),
+    },
+    Job {
+        name: "scrub",
+        title: "Scrub the archive",
+        say: "Looks at every object of the archive and reads back those that were not read for the longest time.",
+        schedule: |_| Schedule::Every(TimeDelta::hours(12)),
+        quiet: false,
+        takes: Takes::NOTHING,
+        work: |context| Box::pin(async move { Counts::of(&maintain::scrub::run(&context).await?) }),
+    },
+    Job {
+        name: "sweep",
+        title: "Sweep the archive",
+        say: "Removes objects of the archive that nobody reads any more and adopts those that the index does not know.",
+        schedule: |_| Schedule::Every(TimeDelta::days(1)),
+        quiet: false,
+        takes: DRY_RUN,
+        work: |context| Box::pin(async move { Counts::of(&maintain::sweep::run(&context).await?) }),
+    },
+    Job {
+        name: "rebuild_index",
+        title: "Rebuild the index of the archive",
+        say: "Makes the index of segments from the objects themselves, where it does not know them.",
+        schedule: |_| Schedule::OnRequest,
+        quiet: false,
+        takes: DRY_RUN,
+        work: |context| Box::pin(async move { Counts::of(&maintain::reconcile::run(&context).await?) }),
     },
     Job {
         name: "reclass",

@@ -347,25 +347,31 @@ fn check_strategy(fields: &mut Fields, keep: KeepDays, strategy: &StrategyConfig
     if fields.count() > refused {
         return;
     }
-    let span = match RetryPolicy::try_from(strategy) {
-        Ok(policy) => policy.longest_span().as_secs(),
+    let policy = match RetryPolicy::try_from(strategy) {
+        Ok(policy) => policy,
         Err(error) => return fields.refuse("config.strategy", error.to_string()),
     };
     fields.check(
-        span <= MAX_SPAN_SECONDS,
+        policy.longest_span().as_secs() <= MAX_SPAN_SECONDS,
         "config.strategy",
         "must not take longer than 366 days from the first attempt to the last",
     );
-    if keep != KeepDays::FOR_EVER && span > u64::from(keep.0.unsigned_abs()) * DAY_SECONDS {
-        fields.refuse(
-            "config.strategy",
-            format!(
-                "takes {} from the first attempt to the last, but events are kept for {keep}: \
-                 try fewer times or sooner, or keep events for longer",
-                KeepDays(i16::try_from(span.div_ceil(DAY_SECONDS)).unwrap_or(i16::MAX))
-            ),
-        );
+    if let Some(reason) = outlives(&policy, keep) {
+        fields.refuse("config.strategy", reason);
     }
+}
+
+/// What to say of a schedule that goes on when the events are gone.
+pub(crate) fn outlives(policy: &RetryPolicy, keep: KeepDays) -> Option<String> {
+    let span = policy.longest_span().as_secs();
+    let kept = u64::from(keep.0.unsigned_abs()) * DAY_SECONDS;
+    (keep != KeepDays::FOR_EVER && span > kept).then(|| {
+        format!(
+            "takes {} from the first attempt to the last, but events are kept for {keep}: \
+             try fewer times or sooner, or keep events for longer",
+            KeepDays(i16::try_from(span.div_ceil(DAY_SECONDS)).unwrap_or(i16::MAX))
+        )
+    })
 }
 
 fn check_meta_event(fields: &mut Fields, before: &ProjectConfig, meta_event: &MetaEventConfig) {

@@ -2,6 +2,8 @@
 
 mod config;
 
+pub(crate) use config::outlives;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -420,4 +422,12 @@ pub(crate) fn read(row: project::Model) -> Result<Project> {
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
+}
+
+/// For how long the project's new rows are kept, as this process knows it.
+pub(crate) fn class(services: &Services, project: ProjectId) -> KeepDays {
+    services
+        .catalog
+        .project(project)
+        .map_or(KeepDays::FOR_EVER, |project| project.keep_days)
 }

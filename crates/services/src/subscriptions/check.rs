@@ -2,6 +2,7 @@
 
 use db::entities::subscription;
 use domain::id::{EndpointId, SourceId};
+use domain::lifecycle::KeepDays;
 use domain::project::RateLimitConfig;
 use domain::retry::{DEFAULT_MAX_SECONDS, RetryError, RetryPolicy};
 use serde_json::Value;
@@ -10,14 +11,17 @@ use super::model::{AlertConfig, RetryInput, SubscriptionUpdate};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::patch::Patch;
+use crate::projects::outlives;
 
 /// Applies everything of `update` that stands in the row itself.
 ///
-/// Whether endpoint and source exist is for the caller to see.
+/// Whether endpoint and source exist is for the caller to see. `keep` is for how long events stay:
+/// no retry may come after.
 pub(super) fn apply(
     fields: &mut Fields,
     row: &mut subscription::Model,
     update: &SubscriptionUpdate,
+    keep: KeepDays,
 ) -> Result<()> {
     if let Some(name) = &update.name {
         row.name = fields.name("name", name);
@@ -46,7 +50,7 @@ pub(super) fn apply(
     match &update.retry_config {
         Patch::Absent => {}
         Patch::Null => row.retry = None,
-        Patch::Value(input) => row.retry = store(retry(fields, input).as_ref())?,
+        Patch::Value(input) => row.retry = store(retry(fields, input, keep).as_ref())?,
     }
     match &update.rate_limit_config {
         Patch::Absent => {}
@@ -68,7 +72,7 @@ fn store<T: serde::Serialize>(value: Option<&T>) -> Result<Option<Value>> {
         .map_err(Error::internal)
 }
 
-fn retry(fields: &mut Fields, input: &RetryInput) -> Option<RetryPolicy> {
+fn retry(fields: &mut Fields, input: &RetryInput, keep: KeepDays) -> Option<RetryPolicy> {
     let refused = fields.count();
     let limit = input.retry_count.unwrap_or(10);
     let mut wait = || match (input.interval_seconds, input.duration.as_deref()) {
@@ -113,6 +117,8 @@ fn retry(fields: &mut Fields, input: &RetryInput) -> Option<RetryPolicy> {
             _ => "retry_config",
         };
         fields.refuse(field, error.to_string());
+    } else if let Some(reason) = outlives(&policy, keep) {
+        fields.refuse("retry_config", reason);
     }
     (fields.count() == refused).then_some(policy)
 }

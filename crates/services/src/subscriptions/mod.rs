@@ -50,6 +50,7 @@ pub async fn create(
     let at = now(services);
     let txn = services.db.begin().await?;
     let (kind, config) = projects::settings(&txn, project).await?;
+    let keep = projects::class(services, project);
 
     let mut row = empty_row(project, at);
     let mut fields = Fields::new();
@@ -64,7 +65,7 @@ pub async fn create(
         alert_config: new.alert_config.map_or(Patch::Absent, Patch::Value),
         function: new.function,
     };
-    check::apply(&mut fields, &mut row, &update)?;
+    check::apply(&mut fields, &mut row, &update, keep)?;
     let wanted = filters::of_config(&mut fields, new.filter_config.unwrap_or_default());
     check_ends(&txn, &mut fields, kind, &config, &row, None).await?;
     fields.finish()?;
@@ -164,7 +165,7 @@ pub async fn update(
         async |txn, row, at| {
             let (kind, config) = projects::settings(txn, project).await?;
             let mut fields = Fields::new();
-            check::apply(&mut fields, row, &update)?;
+            check::apply(&mut fields, row, &update, projects::class(services, project))?;
             let wanted = update
                 .filter_config
                 .map(|config| filters::of_config(&mut fields, config));

@@ -1,5 +1,7 @@
 //! Memory, requests and bytes are bounded, and answers stay right within the bounds.
 
+use std::fmt::Write as _;
+
 use services::Error;
 use services::events::EventFilter;
 use services::page::{PageRequest, Sort};
@@ -17,7 +19,7 @@ fn noise(seed: u64, bytes: usize) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        text.push_str(&format!("{state:016x}"));
+        write!(text, "{state:016x}").expect("written into memory");
     }
     text.push('"');
     text
@@ -55,7 +57,11 @@ async fn the_cache_stays_within_its_bytes_and_answers_stay_right() {
 #[tokio::test]
 async fn a_search_that_would_read_too_much_is_refused_and_a_narrow_one_is_not() {
     let world = large(|options| options.archive.read_budget_bytes = 1024 * 1024).await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let search = async |filter: &EventFilter| {
         services::events::list(services, &actor, project, filter, PageRequest::first(20), false).await
     };
@@ -92,6 +98,9 @@ async fn a_store_that_hangs_holds_up_no_delivery() {
     let id = world.sent[0].id;
     let reading = tokio::spawn(async move { services::events::get(&services, &actor, project, id).await });
     world.day(2, 5).await;
-    assert!(!reading.is_finished(), "every delivery ended while the archive did not answer");
+    assert!(
+        !reading.is_finished(),
+        "every delivery ended while the archive did not answer"
+    );
     reading.abort();
 }

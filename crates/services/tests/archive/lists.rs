@@ -111,7 +111,11 @@ struct Picture {
 }
 
 async fn picture(world: &World) -> Picture {
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let all = EventFilter::default();
     let mut events = vec![
         walks::events(world, &all, 100, Sort::Desc).await,
@@ -119,11 +123,19 @@ async fn picture(world: &World) -> Picture {
         walks::events(world, &all, 7, Sort::Desc).await,
         walks::events(world, &all, 1, Sort::Desc).await,
     ];
-    let mut counts = vec![services::events::count(services, &actor, project, &all).await.expect("counted")];
+    let mut counts = vec![
+        services::events::count(services, &actor, project, &all)
+            .await
+            .expect("counted"),
+    ];
     for filter in event_filters(world) {
         events.push(walks::events(world, &filter, 7, Sort::Desc).await);
         events.push(walks::events(world, &filter, 100, Sort::Asc).await);
-        counts.push(services::events::count(services, &actor, project, &filter).await.expect("counted"));
+        counts.push(
+            services::events::count(services, &actor, project, &filter)
+                .await
+                .expect("counted"),
+        );
     }
     let all = DeliveryFilter::default();
     let mut deliveries = vec![
@@ -212,7 +224,11 @@ async fn a_page_says_where_its_rows_came_from() {
     let mut world = World::new().await;
     world.days(3, 6).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let read = async |per_page, sort| {
         let request = PageRequest {
             sort,
@@ -228,6 +244,9 @@ async fn a_page_says_where_its_rows_came_from() {
     let oldest = read(3, Sort::Asc).await;
     assert_eq!(oldest.tier(), Tier::Archive);
     assert!(oldest.cost.requests > 0 && oldest.cost.bytes > 0);
-    assert!(oldest.data.items.iter().all(|event| event.payload.is_empty()), "nobody asked for payloads");
+    assert!(
+        oldest.data.items.iter().all(|event| event.payload.is_empty()),
+        "nobody asked for payloads"
+    );
     assert_eq!(read(100, Sort::Desc).await.tier(), Tier::Mixed);
 }

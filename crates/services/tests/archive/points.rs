@@ -13,29 +13,51 @@ async fn an_archived_event_takes_one_request_and_none_the_second_time() {
     let mut world = World::new().await;
     world.days(2, 20).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let sent = &world.sent[7];
     assert!(!world.is_hot(sent.id).await);
-    let first = services::events::read(services, &actor, project, sent.id).await.expect("found");
+    let first = services::events::read(services, &actor, project, sent.id)
+        .await
+        .expect("found");
     assert_eq!((first.data.id, &first.data.payload), (sent.id, &sent.data));
     assert_eq!(first.tier(), Tier::Archive);
-    assert_eq!((first.cost.requests, first.cost.cached_blocks, world.gets()), (1, 0, 1));
+    assert_eq!(
+        (first.cost.requests, first.cost.cached_blocks, world.gets()),
+        (1, 0, 1)
+    );
     assert_eq!(first.cost.bytes, world.s3.calls().bytes_out("GetObject"));
-    let second = services::events::read(services, &actor, project, sent.id).await.expect("found");
+    let second = services::events::read(services, &actor, project, sent.id)
+        .await
+        .expect("found");
     assert_eq!(second.data.payload, sent.data);
-    assert_eq!((second.cost.requests, second.cost.cached_blocks, world.gets()), (0, 1, 1));
+    assert_eq!(
+        (second.cost.requests, second.cost.cached_blocks, world.gets()),
+        (0, 1, 1)
+    );
 }
 
 #[tokio::test]
 async fn an_archived_delivery_and_its_attempts_are_found() {
     let mut world = World::new().await;
     world.days(2, 10).await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let id = world.gateway.delivery_ids(world.sent[4].id).await[0];
-    let hot = services::deliveries::read_attempts(services, &actor, project, id).await.expect("found");
+    let hot = services::deliveries::read_attempts(services, &actor, project, id)
+        .await
+        .expect("found");
     assert_eq!(hot.tier(), Tier::Hot);
     world.archive().await;
-    let cold = services::deliveries::read_attempts(services, &actor, project, id).await.expect("found");
+    let cold = services::deliveries::read_attempts(services, &actor, project, id)
+        .await
+        .expect("found");
     assert_eq!(cold.tier(), Tier::Archive);
     assert_eq!(format!("{:?}", cold.data), format!("{:?}", hot.data));
     assert_eq!(world.gets(), 2, "one block of deliveries, one of attempts");
@@ -52,14 +74,20 @@ async fn a_page_of_a_hundred_takes_at_most_two_requests() {
     let mut world = World::with(|_| {}).await;
     let (good, before) = (world.good, world.sent.len());
     for i in 0..130 {
-        world.accept(good, "order.created", format!("{{\"n\":{i}}}"), None).await;
+        world
+            .accept(good, "order.created", format!("{{\"n\":{i}}}"), None)
+            .await;
     }
     world.settle(before).await;
     for _ in 0..2 {
         world.next_day().await;
     }
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let filter = EventFilter::default();
     let page = services::events::read_list(services, &actor, project, &filter, PageRequest::first(100), true)
         .await
@@ -74,7 +102,11 @@ async fn a_key_is_looked_for_only_where_it_may_be() {
     let mut world = World::new().await;
     world.days(4, 16).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let filter = EventFilter {
         idempotency_key: Some("key-1-8".to_owned()),
         ..EventFilter::default()
@@ -93,7 +125,11 @@ async fn many_who_ask_for_the_same_block_fetch_it_once() {
     let mut world = World::new().await;
     world.days(2, 10).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let id = world.sent[1].id;
     let reads = (0..20).map(|_| services::events::read(services, &actor, project, id));
     for read in futures::future::join_all(reads).await {
@@ -119,7 +155,11 @@ async fn what_another_project_archived_is_not_there() {
             .map(|organisation| organisation.id),
         ..services::projects::NewProject::default()
     };
-    let other = services::projects::create(services, &actor, new).await.expect("made").project.id;
+    let other = services::projects::create(services, &actor, new)
+        .await
+        .expect("made")
+        .project
+        .id;
     let event = services::events::get(services, &actor, other, world.sent[0].id).await;
     assert!(matches!(event, Err(Error::NotFound(_))), "{event:?}");
     let found = services::deliveries::get(services, &actor, other, delivery).await;
@@ -138,7 +178,11 @@ async fn an_id_that_was_never_given_is_not_found() {
     let mut world = World::new().await;
     world.days(2, 5).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let beside = domain::id::EventId::at(world.sent[2].id.instant());
     let ancient = domain::id::EventId(uuid::Uuid::from_u128(4 << 76));
     for id in [beside, ancient] {

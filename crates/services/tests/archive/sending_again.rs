@@ -14,10 +14,16 @@ async fn an_archived_event_is_replayed_byte_for_byte() {
     let mut world = World::new().await;
     world.days(2, 5).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let (sent, before) = (world.sent[1].clone(), world.receiver.received().len());
     assert!(!world.is_hot(sent.id).await);
-    let (_, made) = services::events::replay(services, &actor, project, sent.id).await.expect("replayed");
+    let (_, made) = services::events::replay(services, &actor, project, sent.id)
+        .await
+        .expect("replayed");
     assert_eq!(made.len(), 1);
     let received = world.receiver.wait_for(before + 1).await;
     assert_eq!(received[before].body, sent.data);
@@ -28,10 +34,14 @@ async fn an_archived_event_is_replayed_byte_for_byte() {
         ..DeliveryFilter::default()
     };
     for _ in 0..600 {
-        let list = services::deliveries::list(services, &actor, project, &filter, PageRequest::first(10)).await;
+        let list =
+            services::deliveries::list(services, &actor, project, &filter, PageRequest::first(10)).await;
         let items = list.expect("a page").items;
         assert_eq!(items.len(), 2);
-        if items.iter().all(|delivery| delivery.state == DeliveryState::Success) {
+        if items
+            .iter()
+            .all(|delivery| delivery.state == DeliveryState::Success)
+        {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -45,7 +55,11 @@ async fn an_archived_delivery_cannot_be_resent_and_says_what_to_do() {
     world.days(2, 5).await;
     let failed = world.gateway.delivery_ids(world.sent[4].id).await[0];
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     match services::deliveries::resend(services, &actor, project, failed).await {
         Err(Error::Conflict(text)) => assert!(text.contains("replay its event"), "{text}"),
         other => panic!("{other:?}"),
@@ -57,7 +71,11 @@ async fn an_archived_delivery_cannot_be_resent_and_says_what_to_do() {
         ..DeliveryFilter::default()
     };
     let count = services::deliveries::count(services, &actor, project, &filter).await;
-    assert_eq!(count.expect("counted"), 1, "only the one of yesterday can be sent again");
+    assert_eq!(
+        count.expect("counted"),
+        1,
+        "only the one of yesterday can be sent again"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +87,11 @@ async fn a_batch_replays_both_tiers_even_with_the_smallest_budget() {
     .await;
     world.days(3, 15).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let filter = EventFilter {
         endpoints: vec![world.good],
         ..EventFilter::default()
@@ -82,15 +104,22 @@ async fn a_batch_replays_both_tiers_even_with_the_smallest_budget() {
         .map(|(_, sent)| sent.data.as_str())
         .collect();
     let before = world.receiver.received().len();
-    let batch = services::events::start_batch_replay(services, &actor, project, &filter).await.expect("started");
+    let batch = services::events::start_batch_replay(services, &actor, project, &filter)
+        .await
+        .expect("started");
     let received = world.receiver.wait_for(before + wanted.len()).await;
-    let mut bodies: Vec<&[u8]> = received[before..].iter().map(|received| &received.body[..]).collect();
+    let mut bodies: Vec<&[u8]> = received[before..]
+        .iter()
+        .map(|received| &received.body[..])
+        .collect();
     let mut expected: Vec<&[u8]> = wanted.iter().map(|data| data.as_bytes()).collect();
     bodies.sort_unstable();
     expected.sort_unstable();
     assert_eq!(bodies, expected, "each once");
     for _ in 0..600 {
-        let batch = services::batches::get(services, &actor, project, batch).await.expect("found");
+        let batch = services::batches::get(services, &actor, project, batch)
+            .await
+            .expect("found");
         if batch.state == "completed" {
             assert_eq!((batch.processed, batch.failed), (wanted.len() as i64, 0));
             return;
@@ -105,7 +134,11 @@ async fn a_replayed_delivery_waits_for_a_store_that_is_away() {
     let mut world = World::new().await;
     world.days(2, 5).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let (sent, before) = (&world.sent[1], world.receiver.received().len());
     services::endpoints::toggle_pause(services, &actor, project, world.good)
         .await
@@ -135,10 +168,7 @@ async fn a_replayed_delivery_waits_for_a_store_that_is_away() {
     }
     world.s3.faults().always(Fault::Refuse(503, "ServiceUnavailable"));
     let replayed = services::events::replay(services, &actor, project, sent.id).await;
-    assert!(
-        matches!(replayed, Err(Error::Unavailable { .. })),
-        "{replayed:?}"
-    );
+    assert!(matches!(replayed, Err(Error::Unavailable { .. })), "{replayed:?}");
     services::endpoints::activate(services, &actor, project, world.good)
         .await
         .expect("activated");

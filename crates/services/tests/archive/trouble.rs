@@ -15,7 +15,9 @@ async fn states(world: &World) -> Vec<SegmentState> {
     let mut states = Vec::new();
     for key in world.event_objects() {
         let id = domain::segment::parse_object_key(&key).expect("a key").archive_id;
-        let segment = testkit::db::segments::find(&world.gateway.services.db, id).await.expect("asked");
+        let segment = testkit::db::segments::find(&world.gateway.services.db, id)
+            .await
+            .expect("asked");
         states.push(segment.expect("a segment").state);
     }
     states
@@ -26,7 +28,11 @@ async fn a_store_that_is_away_fails_only_what_lies_in_it() {
     let mut world = World::new().await;
     world.days(3, 6).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     world.s3.faults().always(Fault::Refuse(503, "ServiceUnavailable"));
     let (old, new) = (world.sent[0].id, world.sent[17].id);
     let hot = services::events::get(services, &actor, project, new).await;
@@ -36,7 +42,15 @@ async fn a_store_that_is_away_fails_only_what_lies_in_it() {
     assert!(archived.as_ref().is_err_and(away), "{archived:?}");
 
     let list = async |filter: &EventFilter, per_page| {
-        services::events::list(services, &actor, project, filter, PageRequest::first(per_page), true).await
+        services::events::list(
+            services,
+            &actor,
+            project,
+            filter,
+            PageRequest::first(per_page),
+            true,
+        )
+        .await
     };
     let recent = EventFilter {
         from: Some(start_of(new.day())),
@@ -44,13 +58,28 @@ async fn a_store_that_is_away_fails_only_what_lies_in_it() {
     };
     assert_eq!(list(&recent, 100).await.expect("a page").items.len(), 6);
     let newest = list(&EventFilter::default(), 5).await;
-    assert_eq!(newest.expect("five and one more are in PostgreSQL").items.len(), 5);
+    assert_eq!(
+        newest.expect("five and one more are in PostgreSQL").items.len(),
+        5
+    );
     let whole = list(&EventFilter::default(), 100).await;
     assert!(whole.as_ref().is_err_and(away), "no short page: {whole:?}");
 
     world.s3.faults().clear();
-    assert_eq!(list(&EventFilter::default(), 100).await.expect("a page").items.len(), 18);
-    assert!(states(&world).await.iter().all(|state| *state == SegmentState::Committed));
+    assert_eq!(
+        list(&EventFilter::default(), 100)
+            .await
+            .expect("a page")
+            .items
+            .len(),
+        18
+    );
+    assert!(
+        states(&world)
+            .await
+            .iter()
+            .all(|state| *state == SegmentState::Committed)
+    );
 }
 
 #[tokio::test]
@@ -58,10 +87,26 @@ async fn a_damaged_object_is_never_served_and_named() {
     let mut world = World::new().await;
     world.days(3, 12).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
-    let victim = world.sent.iter().find(|sent| sent.event_type == "invoice.paid").expect("one");
-    let other = world.sent.iter().find(|sent| sent.event_type == "order.created").expect("one");
-    for key in world.event_objects().iter().filter(|key| key.contains("invoice.paid")) {
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
+    let victim = world
+        .sent
+        .iter()
+        .find(|sent| sent.event_type == "invoice.paid")
+        .expect("one");
+    let other = world
+        .sent
+        .iter()
+        .find(|sent| sent.event_type == "order.created")
+        .expect("one");
+    for key in world
+        .event_objects()
+        .iter()
+        .filter(|key| key.contains("invoice.paid"))
+    {
         world.s3.damage(key, |bytes| bytes[60] ^= 1);
     }
     for _ in 0..2 {
@@ -69,15 +114,25 @@ async fn a_damaged_object_is_never_served_and_named() {
         assert!(matches!(found, Err(Error::Internal(_))), "{found:?}");
     }
     let states = states(&world).await;
-    assert_eq!(states.iter().filter(|state| **state == SegmentState::Quarantined).count(), 1);
+    assert_eq!(
+        states
+            .iter()
+            .filter(|state| **state == SegmentState::Quarantined)
+            .count(),
+        1
+    );
     let found = services::events::get(services, &actor, project, other.id).await;
     assert_eq!(found.expect("another object").payload, other.data);
     let request = PageRequest {
         sort: Sort::Asc,
         ..PageRequest::first(100)
     };
-    let list = services::events::list(services, &actor, project, &EventFilter::default(), request, true).await;
-    assert!(matches!(list, Err(Error::Internal(_))), "nothing is skipped: {list:?}");
+    let list =
+        services::events::list(services, &actor, project, &EventFilter::default(), request, true).await;
+    assert!(
+        matches!(list, Err(Error::Internal(_))),
+        "nothing is skipped: {list:?}"
+    );
 }
 
 #[tokio::test]
@@ -85,12 +140,23 @@ async fn what_is_damaged_on_the_way_is_fetched_again() {
     let mut world = World::new().await;
     world.days(2, 6).await;
     world.archive().await;
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     world.s3.faults().next(Fault::Damage);
-    let found = services::events::read(services, &actor, project, world.sent[0].id).await.expect("found");
+    let found = services::events::read(services, &actor, project, world.sent[0].id)
+        .await
+        .expect("found");
     assert_eq!(found.data.payload, world.sent[0].data);
     assert_eq!(found.cost.requests, 2);
-    assert!(states(&world).await.iter().all(|state| *state == SegmentState::Committed));
+    assert!(
+        states(&world)
+            .await
+            .iter()
+            .all(|state| *state == SegmentState::Committed)
+    );
 }
 
 #[tokio::test]
@@ -102,7 +168,11 @@ async fn objects_that_changed_places_are_told_apart() {
     let (one, two) = (&objects[0], &objects[1]);
     let swapped = world.s3.object(two).expect("an object").to_vec();
     world.s3.damage(one, |bytes| *bytes = swapped);
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let mut refused = 0;
     for sent in &world.sent[..12] {
         match services::events::get(services, &actor, project, sent.id).await {
@@ -126,7 +196,9 @@ async fn a_day_that_is_covered_again_reads_the_same() {
     let late = world.now();
     domain::clock::Clock::set(world.gateway.clock.as_ref(), evening);
     let good = world.good;
-    world.accept(good, "order.created", "{\"late\":true}".to_owned(), None).await;
+    world
+        .accept(good, "order.created", "{\"late\":true}".to_owned(), None)
+        .await;
     world.settle(10).await;
     domain::clock::Clock::set(world.gateway.clock.as_ref(), late);
     let hot = walks::events(&world, &EventFilter::default(), 7, Sort::Desc).await;
@@ -136,5 +208,8 @@ async fn a_day_that_is_covered_again_reads_the_same() {
     world.run("deletion").await;
     world.archive().await;
     assert!(!world.is_hot(world.sent[10].id).await);
-    assert_eq!(walks::events(&world, &EventFilter::default(), 7, Sort::Desc).await, hot);
+    assert_eq!(
+        walks::events(&world, &EventFilter::default(), 7, Sort::Desc).await,
+        hot
+    );
 }

@@ -18,7 +18,12 @@ fn shown(event: &Event) -> Shown {
         event.headers.clone(),
         format!(
             "{:?} {:?} {:?} {:?} {} {}",
-            event.state, event.endpoint_id, event.idempotency_key, event.keep_days, event.duplicate, event.accepted_at
+            event.state,
+            event.endpoint_id,
+            event.idempotency_key,
+            event.keep_days,
+            event.duplicate,
+            event.accepted_at
         ),
     )
 }
@@ -43,7 +48,10 @@ async fn walk<T, K: PartialEq + std::fmt::Debug>(
     let mut last_prev = None;
     loop {
         let page = read(request).await;
-        assert!(page.items.len() == per_page as usize || !page.has_next, "a short page");
+        assert!(
+            page.items.len() == per_page as usize || !page.has_next,
+            "a short page"
+        );
         pages.push(page.items.iter().map(&key).collect());
         last_prev = page.prev_cursor.or(last_prev);
         match page.next_cursor {
@@ -72,7 +80,11 @@ async fn walk<T, K: PartialEq + std::fmt::Debug>(
 }
 
 pub(crate) async fn events(world: &World, filter: &EventFilter, per_page: u32, sort: Sort) -> Vec<Shown> {
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let read = async |request| {
         services::events::list(services, &actor, project, filter, request, true)
             .await
@@ -87,7 +99,11 @@ pub(crate) async fn deliveries(
     per_page: u32,
     sort: Sort,
 ) -> Vec<String> {
-    let (services, actor, project) = (&world.gateway.services, world.gateway.actor(), world.gateway.project);
+    let (services, actor, project) = (
+        &world.gateway.services,
+        world.gateway.actor(),
+        world.gateway.project,
+    );
     let read = async |request| {
         services::deliveries::list(services, &actor, project, filter, request)
             .await

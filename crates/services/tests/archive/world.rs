@@ -114,10 +114,18 @@ impl World {
         let before = self.sent.len();
         for i in 0..n {
             let endpoint = if i % 5 == 4 { self.bad } else { self.good };
-            let event_type = if i % 3 == 0 { "invoice.paid" } else { "order.created" };
-            let data = format!("{{ \"n\": {i},\"day\":{day}, \"x\": 1.50, \"word\":\"Zwölf {}\" }}", i % 7);
+            let event_type = if i % 3 == 0 {
+                "invoice.paid"
+            } else {
+                "order.created"
+            };
+            let data = format!(
+                "{{ \"n\": {i},\"day\":{day}, \"x\": 1.50, \"word\":\"Zwölf {}\" }}",
+                i % 7
+            );
             let key = format!("key-{day}-{i}");
-            self.accept(endpoint, event_type, data, (i % 4 == 0).then_some(key.as_str())).await;
+            self.accept(endpoint, event_type, data, (i % 4 == 0).then_some(key.as_str()))
+                .await;
         }
         self.settle(before).await;
     }
@@ -127,7 +135,11 @@ impl World {
         for sent in &self.sent[from..] {
             let event = self.wait_for(sent.id).await;
             let refused = event.endpoint_id == Some(self.bad);
-            let state = if refused { DeliveryState::Failure } else { DeliveryState::Success };
+            let state = if refused {
+                DeliveryState::Failure
+            } else {
+                DeliveryState::Success
+            };
             self.gateway.wait_for(sent.id, state).await;
         }
     }

@@ -26,47 +26,47 @@ async fn release(world: &World, hold: &services::holds::Hold) {
 #[tokio::test]
 async fn rows_on_hold_are_masked_and_go_when_it_ends() {
     let mut world = World::new().await;
-    let ada = world.about("ada").await;
+    let ada = world.about("zoltan").await;
     let hold = hold(&world).await;
-    let asked = world.ask(Wanted::Subject("ada".to_owned())).await;
+    let asked = world.ask(Wanted::Subject("zoltan".to_owned())).await;
     world.run("erase").await;
     let blocked = world.erasure(asked.id).await;
     assert_eq!(blocked.state, ErasureState::Blocked);
     assert!(blocked.blocked_by.expect("a reason").contains("legal hold"));
     assert_eq!(world.read(ada).await.payload, mark(asked.id));
-    assert_eq!(world.sql("SELECT count(*) FROM events WHERE payload LIKE '%ada%'"), "1", "kept for the court");
+    assert_eq!(world.sql("SELECT count(*) FROM events WHERE payload LIKE '%zoltan%'"), "1", "kept for the court");
     release(&world, &hold).await;
     world.run("erase").await;
     assert_eq!(world.erasure(asked.id).await.state, ErasureState::Done);
-    assert_eq!(world.rows_with("ada"), "");
+    assert_eq!(world.rows_with("zoltan"), "");
 }
 
 #[tokio::test]
 async fn archived_rows_on_hold_are_masked_and_go_when_it_ends() {
     let mut world = World::new().await;
-    let ada = world.about("ada").await;
+    let ada = world.about("zoltan").await;
     world.about("bob").await;
     world.archive().await;
     let hold = hold(&world).await;
-    let asked = world.ask(Wanted::Subject("ada".to_owned())).await;
+    let asked = world.ask(Wanted::Subject("zoltan".to_owned())).await;
     world.run("erase").await;
     assert_eq!(world.erasure(asked.id).await.state, ErasureState::Blocked);
     assert_eq!(world.read(ada).await.payload, mark(asked.id));
-    assert_eq!(world.objects_with("ada").len(), 2, "kept for the court");
+    assert_eq!(world.objects_with("zoltan").len(), 2, "kept for the court");
     release(&world, &hold).await;
     world.run("erase").await;
     let done = world.erasure(asked.id).await;
     assert_eq!(done.state, ErasureState::Done, "{done:?}");
-    assert_eq!(world.objects_with("ada"), Vec::<String>::new());
+    assert_eq!(world.objects_with("zoltan"), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_version_that_the_store_protects_keeps_the_erasure_from_being_done() {
     let mut world = World::new().await;
-    let ada = world.about("ada").await;
+    let ada = world.about("zoltan").await;
     world.archive().await;
     world.s3.set(|settings| settings.object_lock = true);
-    let asked = world.ask(Wanted::Subject("ada".to_owned())).await;
+    let asked = world.ask(Wanted::Subject("zoltan".to_owned())).await;
     world.run("erase").await;
     let blocked = world.erasure(asked.id).await;
     assert_eq!(blocked.state, ErasureState::Blocked, "{blocked:?}");

@@ -22,23 +22,23 @@ const RESTORE: &str = "TRUNCATE erasures CASCADE; \
 #[tokio::test]
 async fn what_was_erased_is_still_gone_after_the_database_was_restored() {
     let mut world = World::new().await;
-    let old = world.about("ada").await;
+    let old = world.about("zoltan").await;
     world.about("bob").await;
     world.archive().await;
-    let new = world.about("ada").await;
+    let new = world.about("zoltan").await;
     world.sql(DUMP);
-    let erased = world.erase(Wanted::Subject("ada".to_owned())).await;
+    let erased = world.erase(Wanted::Subject("zoltan".to_owned())).await;
     assert_eq!(erased.receipt.events, 1, "{erased:?}");
     world.sql(RESTORE);
-    assert_ne!(world.rows_with("ada"), "", "the dump brought it back");
+    assert_ne!(world.rows_with("zoltan"), "", "the dump brought it back");
 
     assert_eq!(replay_ledger(&world.gateway.services).await.expect("a ledger"), 1);
     assert_eq!(world.read(new).await.payload, mark(erased.id), "masked at once");
     world.run("erase").await;
     let again = world.erasure(erased.id).await;
     assert_eq!(again.state, ErasureState::Done, "{again:?}");
-    assert_eq!(world.rows_with("ada"), "");
-    assert_eq!(world.objects_with("ada"), Vec::<String>::new());
+    assert_eq!(world.rows_with("zoltan"), "");
+    assert_eq!(world.objects_with("zoltan"), Vec::<String>::new());
     for id in [old, new] {
         assert_eq!(world.read(id).await.payload, mark(erased.id));
     }

@@ -161,7 +161,7 @@ impl World {
     pub(crate) async fn ask(&self, wanted: Wanted) -> Erasure {
         let new = NewErasure {
             wanted,
-            reason: "asked for by the person".to_owned(),
+            reason: "asked for by letter".to_owned(),
         };
         let gateway = &self.gateway;
         let asked = erasure::request(&gateway.services, &gateway.actor(), gateway.project, new).await;

@@ -11,6 +11,7 @@ use domain::state::SegmentState;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use services::conversion::Direction;
 use services::jobs::Run;
 
 use crate::world::{World, objects};
@@ -135,4 +136,27 @@ async fn counts_still(world: &World, object: &Path) -> bool {
 async fn db_has(world: &World, event: EventId) -> bool {
     let found = testkit::db::events::find(&world.gateway.services.db, event).await;
     found.expect("PostgreSQL answers").is_some()
+}
+
+#[tokio::test]
+async fn rows_of_a_table_without_partitions_leave_one_by_one_after_the_same_checks() {
+    let mut world = World::new().await;
+    world.keep(1).await;
+    world.send(4).await;
+    let first = *world.accepted.keys().next().expect("sent");
+    let (services, actor) = (&world.gateway.services, world.gateway.actor());
+    let tables = services::conversion::tables(None).expect("tables");
+    services::conversion::convert(services, &actor, Direction::Unpartition, &tables, &|_| ())
+        .await
+        .expect("one heap each");
+    for _ in 0..2 {
+        world.next_day().await;
+    }
+    let run = world.run("deletion").await;
+    assert!(db_has(&world, first).await, "not in the archive: {run:?}");
+    world.run("backup").await;
+    let run = world.run("deletion").await;
+    assert!(!db_has(&world, first).await, "{run:?}");
+    assert_eq!(counts(&run)["rows"], 12, "events, deliveries and attempts");
+    assert_eq!(archived(&world).await, world.accepted);
 }

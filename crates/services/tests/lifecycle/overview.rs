@@ -50,7 +50,11 @@ async fn a_day_is_open_then_waits_then_is_backed_up_and_then_gone() {
     let at = copied.at.expect("a moment");
     assert!(at >= end && at < end + TimeDelta::days(1), "{at}");
     let whole = seen(&world, LeafQuery::default()).await;
-    let events = whole.tables.iter().find(|table| table.table == "events").expect("events");
+    let events = whole
+        .tables
+        .iter()
+        .find(|table| table.table == "events")
+        .expect("events");
     let of_day = events.days.iter().find(|view| view.day == day).expect("the day");
     assert_eq!(of_day.coverage, Coverage::Covered);
 
@@ -99,7 +103,11 @@ async fn days_ahead_are_counted_and_pages_hold_every_leaf_once() {
         page: 999,
         ..LeafQuery::default()
     };
-    assert_eq!(seen(&world, beyond).await.page.0, first.page.1, "the last page there is");
+    assert_eq!(
+        seen(&world, beyond).await.page.0,
+        first.page.1,
+        "the last page there is"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +129,9 @@ async fn what_is_entered_for_the_forecast_is_kept_and_nonsense_is_refused() {
     };
     let names: Vec<&str> = fields.iter().map(|field| field.field.as_str()).collect();
     assert_eq!(names, ["disk_gb", "price"]);
-    save_forecast(services, &actor, &change("", "")).await.expect("saved");
+    save_forecast(services, &actor, &change("", ""))
+        .await
+        .expect("saved");
     let forecast = seen(&world, LeafQuery::default()).await.forecast;
     assert_eq!((forecast.disk_gb, forecast.price), (None, None));
 }

@@ -1,14 +1,17 @@
 //! A gateway whose projects are backed up into a folder, and days that pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
 use domain::clock::Clock as _;
 use domain::id::EventId;
+use domain::lifecycle::start_of;
 use domain::state::DeliveryState;
 use domain::storage::{OnPremPolicy, StoragePolicy};
+use services::events::EventFilter;
 use services::jobs::{Job, JobInput, Run};
+use services::page::PageRequest;
 use services::retention::PolicyChange;
 use tempfile::TempDir;
 use testkit::{Gateway, Receiver, Setup};
@@ -27,11 +30,21 @@ impl World {
     /// With the feature on and the instance's storage in a folder.
     pub(crate) async fn new() -> Self {
         let store = tempfile::tempdir().expect("a folder");
+        let policy = StoragePolicy::OnPrem(OnPremPolicy {
+            path: store.path().join("archive").display().to_string(),
+        });
+        Self::with(store, policy).await
+    }
+
+    /// With the feature on and the instance's storage elsewhere.
+    pub(crate) async fn stored_in(policy: StoragePolicy) -> Self {
+        Self::with(tempfile::tempdir().expect("a folder"), policy).await
+    }
+
+    async fn with(store: TempDir, policy: StoragePolicy) -> Self {
         let mut setup = Setup::default();
         setup.options.lifecycle.retention_policy = true;
-        setup.options.storage = Some(StoragePolicy::OnPrem(OnPremPolicy {
-            path: store.path().join("archive").display().to_string(),
-        }));
+        setup.options.storage = Some(policy);
         let gateway = Gateway::with(setup).await;
         services::storage_policies::sync_configuration(&gateway.services)
             .await
@@ -101,6 +114,53 @@ impl World {
         services::jobs::run_now(&gateway.services, &gateway.actor(), job, JobInput::default())
             .await
             .expect("a run")
+    }
+
+    /// Every event that was accepted on or after `since`, with its payload.
+    pub(crate) fn accepted_since(&self, since: NaiveDate) -> BTreeMap<EventId, String> {
+        let ours = self.accepted.iter().filter(|(id, _)| id.day() >= since);
+        ours.map(|(id, data)| (*id, data.clone())).collect()
+    }
+
+    /// Every event since `since` that a customer can read, with its payload.
+    pub(crate) async fn readable(&self, since: NaiveDate) -> BTreeMap<EventId, String> {
+        let filter = EventFilter {
+            from: Some(start_of(since)),
+            ..EventFilter::default()
+        };
+        let (services, actor) = (&self.gateway.services, self.gateway.actor());
+        let (mut events, mut request) = (BTreeMap::new(), PageRequest::first(100));
+        loop {
+            let page = services::events::list(services, &actor, self.gateway.project, &filter, request, true)
+                .await
+                .expect("a page");
+            for event in page.items {
+                let seen = events.insert(event.id, event.payload);
+                assert!(seen.is_none(), "{} is listed twice", event.id);
+            }
+            request.cursor = page.next_cursor.filter(|_| page.has_next);
+            if request.cursor.is_none() {
+                return events;
+            }
+        }
+    }
+
+    /// Every event that PostgreSQL holds.
+    pub(crate) async fn hot(&self) -> BTreeSet<EventId> {
+        let ids = self.sql("SELECT id::text FROM events").await;
+        ids.iter().map(|id| id.parse().expect("an id")).collect()
+    }
+
+    /// Days of which PostgreSQL holds events, oldest first.
+    pub(crate) async fn hot_days(&self) -> Vec<NaiveDate> {
+        let days: BTreeSet<NaiveDate> = self.hot().await.into_iter().map(EventId::day).collect();
+        days.into_iter().collect()
+    }
+
+    /// The first column of every row that SQL of the test's own gives.
+    pub(crate) async fn sql(&self, sql: &str) -> Vec<String> {
+        let answers = testkit::db::databases::answers(&self.gateway.services.db, sql).await;
+        answers.expect("sound SQL")
     }
 
     /// Today by the gateway's clock.

@@ -147,9 +147,8 @@ async fn a_retry_schedule_longer_than_the_period_is_told_with_both_figures() {
     assert!(save("18").await.is_ok());
 }
 
-#[tokio::test]
-async fn the_schedule_of_a_subscription_counts_as_well() {
-    let world = World::new().await;
+/// A subscription of which the third attempt comes four days after the first.
+async fn slow_subscription(world: &World) -> NewSubscription {
     let endpoint = services::endpoints::NewEndpoint {
         name: "Ledger".to_owned(),
         url: "https://example.com/in".to_owned(),
@@ -158,7 +157,7 @@ async fn the_schedule_of_a_subscription_counts_as_well() {
     let endpoint = services::endpoints::create(&world.services, &world.admin, world.project, endpoint)
         .await
         .expect("made");
-    let subscription = NewSubscription {
+    NewSubscription {
         name: "Slow ledger".to_owned(),
         endpoint_id: endpoint.id.to_string(),
         retry_config: Some(RetryInput {
@@ -168,25 +167,40 @@ async fn the_schedule_of_a_subscription_counts_as_well() {
             ..RetryInput::default()
         }),
         ..NewSubscription::default()
-    };
-    services::subscriptions::create(&world.services, &world.admin, world.project, subscription)
+    }
+}
+
+#[tokio::test]
+async fn the_schedule_of_a_subscription_counts_as_well() {
+    let world = World::new().await;
+    let (services, admin, project) = (&world.services, &world.admin, world.project);
+    let subscription = slow_subscription(&world).await;
+    services::subscriptions::create(services, admin, project, subscription)
         .await
         .expect("made");
-    let change = policy(true, "3");
-    let saved = retention::save(
-        &world.services,
-        &world.admin,
-        world.project,
-        &change,
-        Some("Shop"),
-    )
-    .await;
+    let saved = retention::save(services, admin, project, &policy(true, "3"), Some("Shop")).await;
     let (field, reason) = one_refused(saved);
     assert_eq!(field, "days");
     assert!(
         reason.contains("subscription Slow ledger") && reason.contains("96h"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn a_subscription_may_not_try_for_longer_than_events_are_kept() {
+    let world = World::new().await;
+    let (services, admin, project) = (&world.services, &world.admin, world.project);
+    world.keep(true, "3").await;
+    services.catalog.refresh(project).await.expect("loaded");
+    let subscription = slow_subscription(&world).await;
+    let (field, reason) =
+        one_refused(services::subscriptions::create(services, admin, project, subscription.clone()).await);
+    assert_eq!(field, "retry_config");
+    assert!(reason.contains("4 days") && reason.contains("3 days"), "{reason}");
+    world.keep(true, "4").await;
+    services.catalog.refresh(project).await.expect("loaded");
+    assert!(services::subscriptions::create(services, admin, project, subscription).await.is_ok());
 }
 
 #[tokio::test]

@@ -92,7 +92,10 @@ impl Backups {
     }
 
     fn of_project(&self, keeper: &Keeper, part: Part, day: NaiveDate) -> Coverage {
-        let marked = self.marked.get(&(keeper.id, part)).and_then(|days| days.get(&day));
+        let marked = self
+            .marked
+            .get(&(keeper.id, part))
+            .and_then(|days| days.get(&day));
         let through = match part {
             Part::Events => keeper.through[0],
             Part::Deliveries => keeper.through[1],
@@ -174,7 +177,11 @@ mod tests {
     #[test]
     fn a_watermark_covers_what_lies_before_it_unless_a_day_is_open_again() {
         let keepers = vec![keeper(1, 30, true, Some(day(18)))];
-        let open = vec![marked(1, 17, "waiting"), marked(1, 19, "failed"), marked(1, 20, "covered")];
+        let open = vec![
+            marked(1, 17, "waiting"),
+            marked(1, 19, "failed"),
+            marked(1, 20, "covered"),
+        ];
         let backups = Backups::new(keepers, open, Vec::new());
         let of = |n| backups.coverage(Part::Events, day(n), KeepDays(30));
         assert_eq!(of(16), Coverage::Covered);
@@ -194,7 +201,11 @@ mod tests {
         let of = |class| backups.coverage(Part::Events, day(10), KeepDays(class));
         assert_eq!(of(30), Coverage::Covered);
         assert_eq!(of(7), Coverage::Off, "its project has no backup");
-        assert_eq!(of(90), Coverage::Covered, "left behind by whoever kept rows longer");
+        assert_eq!(
+            of(90),
+            Coverage::Covered,
+            "left behind by whoever kept rows longer"
+        );
     }
 
     #[test]
@@ -207,7 +218,10 @@ mod tests {
         };
         let backups = Backups::new(keepers, Vec::new(), vec![hold]);
         let held = |n, class| backups.is_held(day(n), KeepDays(class));
-        assert_eq!([held(4, 30), held(5, 30), held(6, 30), held(7, 30)], [false, true, true, false]);
+        assert_eq!(
+            [held(4, 30), held(5, 30), held(6, 30), held(7, 30)],
+            [false, true, true, false]
+        );
         assert!(held(5, 0), "where its rows are moved to");
         assert!(!held(5, 7), "another project's class");
     }

@@ -250,7 +250,10 @@ impl Growth {
                 None => growth.staying += leaf.bytes,
                 Some(end) => {
                     let days = (end.date_naive() - today).num_days().max(0);
-                    *growth.leaving.entry(u32::try_from(days).unwrap_or(0)).or_insert(0) += leaf.bytes;
+                    *growth
+                        .leaving
+                        .entry(u32::try_from(days).unwrap_or(0))
+                        .or_insert(0) += leaf.bytes;
                 }
             }
         }
@@ -282,7 +285,9 @@ impl Growth {
 
     /// What the leaves come to once every day that comes lets one go.
     fn settles_at(&self) -> Option<i64> {
-        let grows = |(class, bytes): (&KeepDays, &i64)| *bytes > 0 && !(self.is_deleting && *class != KeepDays::FOR_EVER);
+        let grows = |(class, bytes): (&KeepDays, &i64)| {
+            *bytes > 0 && !(self.is_deleting && *class != KeepDays::FOR_EVER)
+        };
         if self.per_class.is_empty() || self.per_class.iter().any(grows) {
             return None;
         }
@@ -323,10 +328,19 @@ mod tests {
 
     #[test]
     fn the_pace_is_the_mean_of_the_days_that_ended_with_rows() {
-        let leaves = [leaf(18, 30, 100), leaf(19, 30, 300), leaf(20, 30, 5_000), leaf(21, 30, 0)];
+        let leaves = [
+            leaf(18, 30, 100),
+            leaf(19, 30, 300),
+            leaf(20, 30, 5_000),
+            leaf(21, 30, 0),
+        ];
         let pace = Pace::of(&leaves, day(13), day(TODAY));
         assert_eq!((pace.days, pace.per_class[&KeepDays(30)]), (2, 200));
-        assert_eq!(Pace::of(&leaves[2..], day(13), day(TODAY)).days, 0, "today does not count");
+        assert_eq!(
+            Pace::of(&leaves[2..], day(13), day(TODAY)).days,
+            0,
+            "today does not count"
+        );
     }
 
     #[test]
@@ -340,7 +354,11 @@ mod tests {
         assert_eq!(growing.settles_at(), None, "nothing is deleted");
         assert_eq!(growing.full(1_000), Full::In(11));
         let kept = growth(&[leaf(19, 0, 10)], true);
-        assert_eq!(kept.full(95), Full::In(10), "what is kept for ever grows for ever");
+        assert_eq!(
+            kept.full(95),
+            Full::In(10),
+            "what is kept for ever grows for ever"
+        );
     }
 
     #[test]

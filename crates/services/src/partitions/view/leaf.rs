@@ -232,7 +232,11 @@ impl Judge {
     /// When the deletion takes a leaf whose period ends at midnight `end`.
     fn dropped_at(&self, end: DateTime<Utc>) -> DateTime<Utc> {
         let first = end.date_naive().and_time(self.times.deletion_at).and_utc();
-        if first > self.now { first } else { self.times.next_deletion }
+        if first > self.now {
+            first
+        } else {
+            self.times.next_deletion
+        }
     }
 }
 
@@ -297,11 +301,26 @@ mod tests {
             let view = judge.view(&leaf(date(month, day), 30));
             (view.state, view.next, view.at)
         };
-        assert_eq!(told(11, 21), (LeafState::Ahead, Next::Open, Some(at("11-21T00:00"))));
-        assert_eq!(told(11, 20), (LeafState::Open, Next::BackUp, Some(at("11-21T00:15"))));
-        assert_eq!(told(11, 19), (LeafState::Waiting, Next::BackUp, Some(at("11-20T11:00"))));
-        assert_eq!(told(11, 18), (LeafState::BackedUp, Next::Drop, Some(at("12-19T02:15"))));
-        assert_eq!(told(10, 21), (LeafState::BackedUp, Next::Drop, Some(at("11-21T02:15"))));
+        assert_eq!(
+            told(11, 21),
+            (LeafState::Ahead, Next::Open, Some(at("11-21T00:00")))
+        );
+        assert_eq!(
+            told(11, 20),
+            (LeafState::Open, Next::BackUp, Some(at("11-21T00:15")))
+        );
+        assert_eq!(
+            told(11, 19),
+            (LeafState::Waiting, Next::BackUp, Some(at("11-20T11:00")))
+        );
+        assert_eq!(
+            told(11, 18),
+            (LeafState::BackedUp, Next::Drop, Some(at("12-19T02:15")))
+        );
+        assert_eq!(
+            told(10, 21),
+            (LeafState::BackedUp, Next::Drop, Some(at("11-21T02:15")))
+        );
         let late = (LeafState::BackedUp, Next::Drop, Some(at("11-21T02:15")));
         assert_eq!(told(10, 2), late, "what is late goes with the next run");
     }

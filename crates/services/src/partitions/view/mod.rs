@@ -117,17 +117,16 @@ pub async fn overview(services: &Services, actor: &Actor, query: &LeafQuery) -> 
     let judge = Judge {
         now,
         backups: Backups::load(db).await?,
-        drops: drops.iter().filter(|drop| drop.state != "dropped").cloned().collect(),
+        drops: drops
+            .iter()
+            .filter(|drop| drop.state != "dropped")
+            .cloned()
+            .collect(),
         is_deleting: flag.on,
         times: Times::of(services, &jobs),
     };
     let mut leaves: Vec<LeafView> = all.iter().map(|leaf| judge.view(leaf)).collect();
-    for view in leaves.iter_mut().filter(|view| view.leaf.kind == LeafKind::Default) {
-        // A default leaf keeps no estimate while it is empty again and again.
-        let counted = waiting.iter().find(|(table, _)| *table == view.leaf.table);
-        view.leaf.rows = counted.map_or(view.leaf.rows, |(_, rows)| *rows);
-        judge.settle_default(view);
-    }
+    settle_defaults(&judge, &mut leaves, &waiting);
     let tables = tables::views(&heaps, &leaves, &waiting, now.date_naive());
     let forecast = forecast::of(services, &all, flag.on).await?;
     let next_drop = next_drop(&leaves);
@@ -156,6 +155,18 @@ pub async fn overview(services: &Services, actor: &Actor, query: &LeafQuery) -> 
         conversions,
         forecast,
     })
+}
+
+/// A default leaf keeps no estimate while it is empty again and again: its rows were counted.
+fn settle_defaults(judge: &Judge, leaves: &mut [LeafView], waiting: &[(&'static str, i64)]) {
+    for view in leaves
+        .iter_mut()
+        .filter(|view| view.leaf.kind == LeafKind::Default)
+    {
+        let counted = waiting.iter().find(|(table, _)| *table == view.leaf.table);
+        view.leaf.rows = counted.map_or(view.leaf.rows, |(_, rows)| *rows);
+        judge.settle_default(view);
+    }
 }
 
 /// When the jobs act.
@@ -204,7 +215,11 @@ fn days_ahead(leaves: &[Leaf], heaps: &[db::partition_view::Heap], today: NaiveD
         .map(|heap| heap.table)
         .collect();
     let exists = |day: &NaiveDate| {
-        let has = |table: &&str| leaves.iter().any(|leaf| leaf.table == *table && leaf.day == Some(*day));
+        let has = |table: &&str| {
+            leaves
+                .iter()
+                .any(|leaf| leaf.table == *table && leaf.day == Some(*day))
+        };
         !split.is_empty() && split.iter().all(has)
     };
     let days = std::iter::successors(Some(next_day(today)), |day| Some(next_day(*day)));
@@ -244,12 +259,16 @@ fn matches(view: &LeafView, query: &LeafQuery) -> bool {
 
 fn order(a: &LeafView, b: &LeafView, sort: LeafSort) -> std::cmp::Ordering {
     let place = |view: &LeafView| {
-        let table = PARTITIONED_TABLES.iter().rposition(|table| *table == view.leaf.table);
+        let table = PARTITIONED_TABLES
+            .iter()
+            .rposition(|table| *table == view.leaf.table);
         (table, view.leaf.keep_days)
     };
     let by_sort = match sort {
         // Moments that are not known come last.
-        LeafSort::Next => (a.state.urgency(), a.at.is_none(), a.at).cmp(&(b.state.urgency(), b.at.is_none(), b.at)),
+        LeafSort::Next => {
+            (a.state.urgency(), a.at.is_none(), a.at).cmp(&(b.state.urgency(), b.at.is_none(), b.at))
+        }
         LeafSort::Day => b.leaf.day.cmp(&a.leaf.day),
         LeafSort::Rows => b.leaf.rows.cmp(&a.leaf.rows),
         LeafSort::Size => b.leaf.bytes.cmp(&a.leaf.bytes),

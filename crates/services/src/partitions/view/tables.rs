@@ -59,13 +59,21 @@ pub(super) fn views(
     today: NaiveDate,
 ) -> Vec<TableView> {
     let order = ["events", "event_deliveries", "delivery_attempts", "events_search"];
-    let heaps = order.into_iter().filter_map(|name| heaps.iter().find(|heap| heap.table == name));
+    let heaps = order
+        .into_iter()
+        .filter_map(|name| heaps.iter().find(|heap| heap.table == name));
     heaps.map(|heap| view(heap, leaves, waiting, today)).collect()
 }
 
 fn view(heap: &Heap, leaves: &[LeafView], waiting: &[(&'static str, i64)], today: NaiveDate) -> TableView {
-    let own: Vec<&LeafView> = leaves.iter().filter(|view| view.leaf.table == heap.table).collect();
-    let with_days: Vec<&&LeafView> = own.iter().filter(|view| view.leaf.kind != LeafKind::Default).collect();
+    let own: Vec<&LeafView> = leaves
+        .iter()
+        .filter(|view| view.leaf.table == heap.table)
+        .collect();
+    let with_days: Vec<&&LeafView> = own
+        .iter()
+        .filter(|view| view.leaf.kind != LeafKind::Default)
+        .collect();
     let layout = match (heap.is_partitioned, with_days.is_empty()) {
         (true, _) => Layout::Partitioned,
         (false, false) => Layout::Spread,

@@ -3,8 +3,15 @@
 //!
 //! Works beside a running instance, through the same use cases as the API; needs
 //! `delivery.allow_addresses` to hold 127.0.0.0/8 there.
+//!
+//! With `--days`, [`days`] lives through weeks of retention and backup on its own instead, and
+//! [`promise`] compares what was promised with what is there.
+
+mod days;
+mod promise;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +20,7 @@ use axum::routing::post;
 use bytestring::ByteString;
 use clap::Args;
 use domain::event::Target;
-use domain::id::{EndpointId, ProjectId};
+use domain::id::{EndpointId, EventId, ProjectId};
 use http::StatusCode;
 use serde_json::json;
 use services::Services;
@@ -47,15 +54,25 @@ pub(super) struct Demo {
     /// Port of the receiver; 0 takes a free one.
     #[arg(long, default_value_t = 5010)]
     port: u16,
-    /// Events to send at once.
+    /// Events to send at once; with --days, to each project on each day.
     #[arg(long, default_value_t = 40)]
     events: usize,
     /// Seconds between further events; 0 sends none.
     #[arg(long, default_value_t = 15)]
     every: u64,
+    /// Lives through so many days up to today instead, in three new projects that keep events for 7
+    /// days, for 30 days and for ever; tells what is where in the end. No other process may run.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=400))]
+    days: Option<u16>,
+    /// With --days: folder for the archive, if nobody has said where copies lie.
+    #[arg(long, default_value = "demo-archive", value_name = "PATH", requires = "days")]
+    archive: PathBuf,
 }
 
 pub(super) async fn run(config: &Config, command: Demo) -> Outcome {
+    if let Some(days) = command.days {
+        return days::run(config, days, &command).await;
+    }
     let services = wiring::services(config, wiring::clock(config))?;
     services.catalog.reload().await?;
     let actor = Actor::system();
@@ -158,21 +175,21 @@ async fn send(
     project: ProjectId,
     targets: &[EndpointId],
     n: usize,
-) -> Result<(), Failure> {
+) -> Result<(EventId, String), Failure> {
     let data = json!({
         "order": { "id": format!("ord_{:06}", n + 1), "lines": [{ "sku": "A-17", "count": 1 + n % 3 }] },
         "amount": { "value": 1200 + 35 * n, "currency": "EUR" },
         "paid": n.is_multiple_of(2),
-    });
+    })
+    .to_string();
     let event = NewEvent {
         target: Target::Endpoint(targets[n % targets.len()]),
         event_type: TYPES[n % TYPES.len()],
-        data: ByteString::from(data.to_string()),
+        data: ByteString::from(data.as_str()),
         headers: Vec::new(),
         idempotency_key: None,
     };
-    accept(services, actor, project, event).await?;
-    Ok(())
+    Ok((accept(services, actor, project, event).await?.id, data))
 }
 
 fn receiver() -> Router {

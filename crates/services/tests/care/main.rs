@@ -1,0 +1,7 @@
+//! Keeping the archive true, against real stores.
+
+mod attention;
+mod index;
+mod scrubbing;
+mod sweeping;
+mod world;
