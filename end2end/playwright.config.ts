@@ -35,6 +35,6 @@ export default defineConfig({
   },
   projects: [
     { name: "script", testMatch: /.*\.spec\.ts/ },
-    { name: "plain", testMatch: /(journey|forms|jobs|partitions)\.spec\.ts/, use: { javaScriptEnabled: false } },
+    { name: "plain", testMatch: /(journey|forms|jobs|partitions|retention|storage)\.spec\.ts/, use: { javaScriptEnabled: false } },
   ],
 });

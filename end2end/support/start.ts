@@ -67,7 +67,7 @@ function environment(database: string, redis: string, port: number): Record<stri
     LONGHAUL_SERVER_BIND: "127.0.0.1",
     LONGHAUL_SERVER_PORT: String(port),
     LONGHAUL_DELIVERY_ALLOW_ADDRESSES: "127.0.0.0/8",
-    LONGHAUL_PARTITIONS_DAYS_AHEAD: "1",
+    LONGHAUL_PARTITIONS_DAYS_AHEAD: "4",
     LEPTOS_SITE_ROOT: needed("LEPTOS_SITE_ROOT"),
     LEPTOS_SITE_PKG_DIR: "pkg",
     LEPTOS_OUTPUT_NAME: "longhaul",

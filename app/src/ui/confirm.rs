@@ -9,8 +9,8 @@ use super::{
 };
 
 /// The typed name, the button that says what goes, and the link that says what stays.
-pub fn confirm(form: Form, name: &str, button: String, keep: (&'static str, String)) -> AnyView {
-    let (keep_text, keep_href) = keep;
+pub fn confirm(form: Form, name: &str, button: String, keep: (impl Into<String>, String)) -> AnyView {
+    let (keep_text, keep_href) = (keep.0.into(), keep.1);
     let keep = if keep_href.is_empty() {
         nothing()
     } else {

@@ -20,6 +20,8 @@ pub struct GoingDay {
     pub level: u8,
     /// Whether it would go.
     pub goes: bool,
+    /// Whether it has left already.
+    pub has_left: bool,
     /// Whether a verified copy of it exists.
     pub is_covered: bool,
 }
@@ -59,7 +61,11 @@ pub fn going(days: &[GoingDay], word: &str) -> Html {
         .filter(|(i, _)| i % 7 == 0 && i + 4 < days.len())
     {
         let x = i * STEP + 2;
-        let _ = write!(out, "<text class=\"heat-word\" x=\"{x}\" y=\"55\">{}</text>", escape(&day.day));
+        let _ = write!(
+            out,
+            "<text class=\"heat-word\" x=\"{x}\" y=\"55\">{}</text>",
+            escape(&day.day)
+        );
     }
     let _ = write!(
         out,
@@ -84,6 +90,11 @@ fn cell(out: &mut String, x: usize, day: &GoingDay) {
             out,
             "<rect class=\"heat-cell\" data-state=\"going\" x=\"{left}.5\" y=\"2.5\" width=\"20\" height=\"29\" rx=\"3\"/>\
              <path class=\"heat-going\" d=\"M{cross} 13.5l7 7m0 -7l-7 7\"/>"
+        )
+    } else if day.has_left {
+        write!(
+            out,
+            "<rect class=\"heat-cell\" data-state=\"dropped\" x=\"{left}.5\" y=\"17.5\" width=\"20\" height=\"14\" rx=\"3\"/>"
         )
     } else {
         write!(
@@ -113,6 +124,7 @@ mod tests {
             href: "?q=day:20261021&x=<".to_owned(),
             level: 3,
             goes,
+            has_left: false,
             is_covered: goes,
         };
         let html = going(&[day(true), day(true), day(false)], "Go: 2 days").into_inner();

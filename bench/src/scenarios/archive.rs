@@ -12,9 +12,9 @@ use anyhow::{Context as _, bail};
 use chrono::{Days, NaiveDate};
 use domain::clock::{Clock as _, SystemClock};
 use domain::lifecycle::{KeepDays, PARTITIONED_TABLES, day_name, leaf_name, next_day, start_of};
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use rand::SeedableRng as _;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -61,11 +61,14 @@ pub(super) async fn run(bed: &Bed, options: &Options) -> anyhow::Result<Report> 
     report.add("events of the day", options.archive as f64, "");
     let raw = back_up(&site, &mut report).await?;
     pack_beside(&folder, raw, &mut report).await?;
-    let process = site.start(Role::All).await?;
+    // No scheduler, which would do at once what is measured.
+    let process = site.start(Role::Server).await?;
+    let worker = site.start(Role::Worker).await?;
     drop_day(&site, &process, options, &mut report).await?;
     delete_beside(&site, day, options.archive, &mut report).await?;
     read_by_id(&site, &process, &folder, options.seed, &mut report).await?;
     read_in_order(&site, &process, options.archive, &mut report).await?;
+    worker.stop().await?;
     process.stop().await?;
     clear(&folder)?;
     Ok(report)
@@ -99,6 +102,9 @@ async fn back_up(site: &Site<'_>, report: &mut Report) -> anyhow::Result<f64> {
         .run_measured(&["jobs", "run", "backup", "--format", "json"])
         .await?;
     let counts = counts(&run)?;
+    if let Some(failed) = counts.get("failed") {
+        bail!("the backup failed: {failed}");
+    }
     let raw = number(&counts, "raw_bytes");
     let seconds = |name: &str| number(&counts, name) / 1000.0;
     let speed = |name: &str| ratio(raw / 1e6, seconds(name));
@@ -142,7 +148,12 @@ async fn pack_beside(folder: &Path, raw: f64, report: &mut Report) -> anyhow::Re
     std::fs::remove_file(&text)?;
     report.add("gzip -6", ratio(raw / 1e6, took), "MB/s");
     let encoding = report.value("encoding").unwrap_or_default();
-    report.want("encoding against gzip -6", ratio(took, encoding), "", Wanted::AtLeast(2.0));
+    report.want(
+        "encoding against gzip -6",
+        ratio(took, encoding),
+        "",
+        Wanted::AtLeast(2.0),
+    );
     Ok(())
 }
 
@@ -174,10 +185,25 @@ async fn drop_day(
     let refusals = driving.await??;
     settle(site.bed, &ledger).await?;
     let counts = counts(&run)?;
-    report.want("leaves dropped", number(&counts, "leaves"), "", Wanted::AtLeast(1.0));
-    report.want("a table was locked for at most", number(&counts, "locked_ms"), "ms", Wanted::AtMost(1000.0));
+    report.want(
+        "leaves dropped",
+        number(&counts, "leaves"),
+        "",
+        Wanted::AtLeast(1.0),
+    );
+    report.want(
+        "a table was locked for at most",
+        number(&counts, "locked_ms"),
+        "ms",
+        Wanted::AtMost(1000.0),
+    );
     report.add("the whole run, with comparing", took.as_secs_f64(), "s");
-    report.want("longest read meanwhile", longest.as_secs_f64() * 1e3, "ms", Wanted::AtMost(200.0));
+    report.want(
+        "longest read meanwhile",
+        longest.as_secs_f64() * 1e3,
+        "ms",
+        Wanted::AtMost(200.0),
+    );
     report.want(
         "longest post to delivery meanwhile",
         ledger.latencies().percentile_ms(100.0),
@@ -192,7 +218,12 @@ async fn drop_day(
 }
 
 /// As many rows of the day before, removed row by row.
-async fn delete_beside(site: &Site<'_>, day: NaiveDate, count: u64, report: &mut Report) -> anyhow::Result<()> {
+async fn delete_beside(
+    site: &Site<'_>,
+    day: NaiveDate,
+    count: u64,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     eprintln!("archive: DELETE of as many rows");
     let day = day.pred_opt().context("a day")?;
     let nobody = "00000000-0000-7000-8000-000000000001";
@@ -237,8 +268,18 @@ async fn read_by_id(
         "",
         Wanted::AtMost(1.0),
     );
-    report.want("one archived event, p50", super::median(cold), "ms", Wanted::AtMost(30.0));
-    report.want("the same again, p50", super::median(warm), "ms", Wanted::AtMost(2.0));
+    report.want(
+        "one archived event, p50",
+        super::median(cold),
+        "ms",
+        Wanted::AtMost(30.0),
+    );
+    report.want(
+        "the same again, p50",
+        super::median(warm),
+        "ms",
+        Wanted::AtMost(2.0),
+    );
     Ok(())
 }
 
@@ -251,13 +292,19 @@ async fn read_in_order(
 ) -> anyhow::Result<()> {
     eprintln!("archive: reading in order");
     let mut reader = Reader::connect(process, &site.project).await?;
-    let root = format!("/api/v1/projects/{}/events?perPage={PAGE}&sort=ASC", site.project.id);
+    let root = format!(
+        "/api/v1/projects/{}/events?perPage={PAGE}&sort=ASC",
+        site.project.id
+    );
     let (mut path, mut read) = (root.clone(), 0_u64);
     let began = Instant::now();
     while read < count {
         let (_, body) = reader.get(&path).await?;
         let page: Value = serde_json::from_slice(&body)?;
-        let items = page.pointer("/data/content").and_then(Value::as_array).map_or(0, Vec::len);
+        let items = page
+            .pointer("/data/content")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         if items == 0 {
             bail!("a page without events after {read} of {count}");
         }
@@ -278,7 +325,13 @@ async fn read_in_order(
 }
 
 /// Writes `count` events of a day as realistic JSON of about 1 kB.
-async fn fill(site: &Site<'_>, day: NaiveDate, class: KeepDays, project: &str, count: u64) -> anyhow::Result<()> {
+async fn fill(
+    site: &Site<'_>,
+    day: NaiveDate,
+    class: KeepDays,
+    project: &str,
+    count: u64,
+) -> anyhow::Result<()> {
     let stores = &site.bed.stores;
     for table in PARTITIONED_TABLES {
         let (name, leaf) = (day_name(table, day), leaf_name(table, day, class));
@@ -297,8 +350,20 @@ async fn fill(site: &Site<'_>, day: NaiveDate, class: KeepDays, project: &str, c
             .await?;
     }
     for first in (0..count).step_by(BATCH as usize) {
-        stores.sql(&batch_sql(day, class, project, first, BATCH.min(count - first), count)).await?;
-        eprintln!("archive: {} of {count} events of {day}", first + BATCH.min(count - first));
+        stores
+            .sql(&batch_sql(
+                day,
+                class,
+                project,
+                first,
+                BATCH.min(count - first),
+                count,
+            ))
+            .await?;
+        eprintln!(
+            "archive: {} of {count} events of {day}",
+            first + BATCH.min(count - first)
+        );
     }
     Ok(())
 }
@@ -331,7 +396,12 @@ SELECT at, {keep}, 2, 0,
 async fn sample(folder: &Path, seed: u64) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::new();
     for object in objects(folder) {
-        let text = Command::new("gunzip").arg("-c").arg(&object).output().await?.stdout;
+        let text = Command::new("gunzip")
+            .arg("-c")
+            .arg(&object)
+            .output()
+            .await?
+            .stdout;
         let rows: Vec<Value> = serde_json::from_slice(&text)?;
         let some = rows.iter().step_by(997);
         ids.extend(some.filter_map(|row| row.get("uid").and_then(Value::as_str).map(ToOwned::to_owned)));
@@ -360,7 +430,9 @@ fn objects(folder: &Path) -> Vec<PathBuf> {
 /// The counts of a run that was printed as JSON.
 fn counts(run: &str) -> anyhow::Result<Value> {
     let run: Value = serde_json::from_str(run).context("the run printed no JSON")?;
-    run.get("counts").cloned().with_context(|| format!("the run has no counts: {run}"))
+    run.get("counts")
+        .cloned()
+        .with_context(|| format!("the run has no counts: {run}"))
 }
 
 fn number(counts: &Value, name: &str) -> f64 {

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use services::features::{Flag, Origin};
 use services::retention::preview::{DayPreview, TablePreview};
 use services::retention::{Policy, PolicyChange, Preview, Retention, Saved};
@@ -25,7 +26,7 @@ pub struct RetentionRequest {
     /// After how many days, 1 to 3650; or a text such as `720h`, of which a part of a day counts as
     /// one. `period` and `policy` are read as well.
     #[serde(alias = "period", alias = "policy")]
-    #[schema(value_type = Option<String>, example = "30")]
+    #[schema(value_type = Value, example = 30)]
     days: Option<Written>,
     /// Whether a day is copied and verified before it leaves.
     backup_enabled: Option<bool>,

@@ -204,7 +204,7 @@ pub async fn update(
 
 /// Tries a policy out, or the one that is in effect. What does not work stands in the answer.
 #[utoipa::path(post, path = "/api/v1/projects/{projectID}/storage/test", operation_id = "TestStorage",
-    tag = "Retention", request_body = StorageTestRequest,
+    tag = "Retention", request_body = Option<StorageTestRequest>,
     responses((status = 200, body = Envelope<ProbeResponse>)))]
 pub async fn test(
     State(state): State<ApiState>,

@@ -44,6 +44,7 @@ pub mod retention;
 mod rows;
 pub mod runs;
 pub mod segment_care;
+pub mod segment_figures;
 pub mod segment_reads;
 pub mod segments;
 pub mod sessions;

@@ -7,7 +7,7 @@ use domain::id::ProjectId;
 use domain::lifecycle::{next_day, start_of};
 use domain::segment::Kind;
 use domain::state::SegmentState;
-use sea_orm::sqlx::{self, Row};
+use sea_orm::sqlx;
 use uuid::Uuid;
 
 use crate::export::table;
@@ -231,10 +231,11 @@ pub async fn adopt(
         .bind(group.project.0)
         .execute(&mut *txn)
         .await?;
-    let done = sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
-        .bind(replaced)
-        .execute(&mut *txn)
-        .await?;
+    let done =
+        sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
+            .bind(replaced)
+            .execute(&mut *txn)
+            .await?;
     if usize::try_from(done.rows_affected()).ok() != Some(replaced.len()) {
         return Ok(false);
     }
@@ -245,10 +246,12 @@ pub async fn adopt(
             Err(error) => return Err(error.into()),
         }
     }
-    sqlx::query("UPDATE erasures SET state = 'pending', done_at = NULL WHERE project_id = $1 AND state = 'done'")
-        .bind(group.project.0)
-        .execute(&mut *txn)
-        .await?;
+    sqlx::query(
+        "UPDATE erasures SET state = 'pending', done_at = NULL WHERE project_id = $1 AND state = 'done'",
+    )
+    .bind(group.project.0)
+    .execute(&mut *txn)
+    .await?;
     txn.commit().await?;
     Ok(true)
 }
@@ -360,9 +363,14 @@ pub async fn places(db: &Db) -> Result<Vec<(Uuid, bool)>, DbError> {
 /// # Errors
 /// As every statement.
 pub async fn committed(db: &Db, after: Uuid, limit: i64) -> Result<Vec<Segment>, DbError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM segments s WHERE s.state = 'committed' AND s.id > $1 ORDER BY s.id LIMIT $2");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(db.pool()).await?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM segments s WHERE s.state = 'committed' AND s.id > $1 ORDER BY s.id LIMIT $2"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(after)
+        .bind(limit)
+        .fetch_all(db.pool())
+        .await?;
     from_rows(&rows)
 }
 
@@ -389,7 +397,10 @@ pub async fn damaged(db: &Db) -> Result<Vec<Segment>, DbError> {
         "SELECT {COLUMNS} FROM segments s WHERE s.state = 'quarantined' AND s.lease <> $1 AND s.block_index IS NOT NULL \
          ORDER BY s.id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(UNKNOWN).fetch_all(db.pool()).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(UNKNOWN)
+        .fetch_all(db.pool())
+        .await?;
     from_rows(&rows)
 }
 
@@ -439,77 +450,15 @@ pub async fn heal(db: &Db, id: Uuid, generation: i32, now: DateTime<Utc>) -> Res
 pub async fn supersede(db: &Db) -> Result<u64, DbError> {
     let done = sqlx::query(
         "UPDATE segments q SET state = 'replaced' WHERE q.state = 'quarantined' AND q.lease <> $1 \
-         AND q.cold_since IS NULL AND q.first_id IS NOT NULL AND EXISTS ( \
-            SELECT 1 FROM segments s WHERE s.project_id = q.project_id AND s.kind = q.kind AND s.topic = q.topic \
-            AND s.day = q.day AND s.state IN ('committed', 'rewriting') AND s.id > q.id \
-            GROUP BY s.day HAVING min(s.first_id) <= q.first_id AND max(s.last_id) >= q.last_id)",
+         AND q.cold_since IS NULL AND EXISTS (SELECT 1 FROM segments s WHERE s.project_id = q.project_id AND s.kind = q.kind \
+            AND s.topic = q.topic AND s.day = q.day AND s.state IN ('committed', 'rewriting') AND s.id > q.id \
+            AND s.first_id <= q.first_id) \
+         AND EXISTS (SELECT 1 FROM segments s WHERE s.project_id = q.project_id AND s.kind = q.kind \
+            AND s.topic = q.topic AND s.day = q.day AND s.state IN ('committed', 'rewriting') AND s.id > q.id \
+            AND s.last_id >= q.last_id)",
     )
     .bind(UNKNOWN)
     .execute(db.pool())
     .await?;
     Ok(done.rows_affected())
-}
-
-/// The archive in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Segments per state.
-    pub states: Vec<(SegmentState, i64)>,
-    /// When the one that was not read back for the longest time was read back.
-    pub oldest_verified: Option<DateTime<Utc>>,
-    /// Segments that were not read back since a moment.
-    pub unverified: i64,
-    /// Rows in leaves that were dropped.
-    pub dropped_rows: i64,
-    /// Bytes of those leaves.
-    pub dropped_bytes: i64,
-}
-
-/// The archive in figures; segments not read back since `overdue` count as unverified.
-///
-/// # Errors
-/// As every statement.
-pub async fn figures(db: &Db, overdue: DateTime<Utc>) -> Result<Figures, DbError> {
-    let states: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM segments GROUP BY state ORDER BY state")
-            .fetch_all(db.pool())
-            .await?;
-    let verified = sqlx::query(
-        "SELECT min(verified_at) AS oldest, count(*) FILTER (WHERE coalesce(verified_at, committed_at) < $1) AS n \
-         FROM segments WHERE state IN ('committed', 'rewriting')",
-    )
-    .bind(overdue)
-    .fetch_one(db.pool())
-    .await?;
-    let dropped: (i64, i64) = sqlx::query_as(
-        "SELECT coalesce(sum(row_count), 0)::bigint, coalesce(sum(size_bytes), 0)::bigint FROM leaf_drops WHERE state = 'dropped'",
-    )
-    .fetch_one(db.pool())
-    .await?;
-    Ok(Figures {
-        states: states
-            .into_iter()
-            .filter_map(|(state, n)| Some((SegmentState::parse(&state)?, n)))
-            .collect(),
-        oldest_verified: verified.try_get("oldest")?,
-        unverified: verified.try_get("n")?,
-        dropped_rows: dropped.0,
-        dropped_bytes: dropped.1,
-    })
-}
-
-/// Segments that wait for a person, of one project or all: their project, when they were made, and why.
-///
-/// # Errors
-/// As every statement.
-pub async fn quarantined(
-    db: &Db,
-) -> Result<Vec<(Uuid, ProjectId, DateTime<Utc>, String)>, DbError> {
-    let rows: Vec<(Uuid, Uuid, DateTime<Utc>, Option<String>)> = sqlx::query_as(
-        "SELECT id, project_id, created_at, last_error FROM segments WHERE state = 'quarantined' ORDER BY id LIMIT 1000",
-    )
-    .fetch_all(db.pool())
-    .await?;
-    let found = rows.into_iter().map(|(id, project, at, why)| (id, ProjectId(project), at, why.unwrap_or_default()));
-    Ok(found.collect())
 }

@@ -401,10 +401,14 @@ pub async fn commit(db: &Db, commit: &Commit<'_>, now: DateTime<Utc>) -> Result<
             return Ok(Verdict::Changed);
         }
     }
-    sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
+    let replaced = sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
         .bind(commit.old)
         .execute(&mut *txn)
         .await?;
+    // One of them is being rewritten, or was quarantined.
+    if usize::try_from(replaced.rows_affected()).unwrap_or(0) != commit.old.len() {
+        return Ok(Verdict::Changed);
+    }
     let done = sqlx::query(
         "UPDATE segments n SET state = 'committed', committed_at = $2, verified_at = $2, \
             cold_since = (SELECT min(o.cold_since) FROM segments o WHERE o.id = ANY($3)) \

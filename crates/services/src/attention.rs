@@ -1,7 +1,7 @@
 //! What about the life of data wants a person: backups that fail, leaves that may not leave, segments
 //! that are damaged.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use db::backups::{self, BackupDay};
 use domain::id::ProjectId;
 use domain::role::Role;
@@ -15,6 +15,8 @@ use crate::features;
 
 /// Leaves that are named; the page of partitions has all.
 const NAMED: usize = 3;
+/// Days that wait are told once they have been over for so many days: retries of a day go on that long.
+const PATIENCE: Days = Days::new(2);
 /// Rows in a default leaf are counted so far.
 const COUNTED: i64 = 1_000_000;
 
@@ -31,7 +33,7 @@ pub enum Wants {
         /// Why the first one could not.
         why: String,
     },
-    /// Days of a project wait to be backed up, or to be once more.
+    /// Days of a project have waited for long to be backed up, or to be once more.
     Uncovered {
         /// The first of them.
         first: NaiveDate,
@@ -101,15 +103,23 @@ pub async fn list(services: &Services, actor: &Actor) -> Result<Vec<Item>> {
     if actor.require_instance().is_ok() {
         items.extend(of_instance(services).await?);
     }
-    items.extend(waiting.into_iter().filter(|item| item.project.is_some_and(may_see)));
+    items.extend(
+        waiting
+            .into_iter()
+            .filter(|item| item.project.is_some_and(may_see)),
+    );
     Ok(items)
 }
 
 async fn quarantined(services: &Services) -> Result<Vec<Item>> {
     let mut items: Vec<Item> = Vec::new();
-    for (_, project, at, why) in db::segment_care::quarantined(&services.db).await? {
+    for (_, project, at, why) in db::segment_figures::quarantined(&services.db).await? {
         let known = items.iter_mut().find(|item| item.project == Some(project));
-        if let Some(Item { wants: Wants::Quarantined { segments, .. }, .. }) = known {
+        if let Some(Item {
+            wants: Wants::Quarantined { segments, .. },
+            ..
+        }) = known
+        {
             *segments += 1;
             continue;
         }
@@ -125,11 +135,15 @@ async fn quarantined(services: &Services) -> Result<Vec<Item>> {
 /// Days that failed, and days that wait although they have ended, per project.
 async fn uncovered(services: &Services) -> Result<(Vec<Item>, Vec<Item>)> {
     let subjects = backups::subjects(&services.db).await?;
-    let open = backups::uncovered(&services.db).await?;
+    let mut open = backups::uncovered(&services.db).await?;
+    let today = services.clock.now().date_naive();
+    open.retain(|open| open.state == "failed" || open.day + PATIENCE < today);
     let (mut failing, mut waiting) = (Vec::new(), Vec::new());
     for subject in subjects {
         let own = |failed: bool| -> Vec<&BackupDay> {
-            open.iter().filter(|day| day.project_id == subject.id && (day.state == "failed") == failed).collect()
+            open.iter()
+                .filter(|day| day.project_id == subject.id && (day.state == "failed") == failed)
+                .collect()
         };
         for (failed, items) in [(true, &mut failing), (false, &mut waiting)] {
             let own = own(failed);
@@ -138,9 +152,17 @@ async fn uncovered(services: &Services) -> Result<(Vec<Item>, Vec<Item>)> {
             days.dedup();
             let (day, count, why) = (first.day, days.len(), first.error.clone().unwrap_or_default());
             let wants = if failed {
-                Wants::BackupFailing { first: day, days: count, why }
+                Wants::BackupFailing {
+                    first: day,
+                    days: count,
+                    why,
+                }
             } else {
-                Wants::Uncovered { first: day, days: count, why }
+                Wants::Uncovered {
+                    first: day,
+                    days: count,
+                    why,
+                }
             };
             items.push(Item {
                 wants,
@@ -154,7 +176,13 @@ async fn uncovered(services: &Services) -> Result<(Vec<Item>, Vec<Item>)> {
 
 async fn of_instance(services: &Services) -> Result<Vec<Item>> {
     let mut items = Vec::new();
-    let mut add = |wants, since| items.push(Item { wants, project: None, since });
+    let mut add = |wants, since| {
+        items.push(Item {
+            wants,
+            project: None,
+            since,
+        });
+    };
     let mut refused = db::partition_view::drops(&services.db, 0).await?;
     refused.retain(|leaf| leaf.state == "refused");
     refused.sort_by_key(|leaf| leaf.since);
@@ -167,9 +195,14 @@ async fn of_instance(services: &Services) -> Result<Vec<Item>> {
         add(wants, Some(first.since));
     }
     let now = services.clock.now();
-    let figures = db::segment_care::figures(&services.db, now - OVERDUE).await?;
+    let figures = db::segment_figures::figures(&services.db, now - OVERDUE).await?;
     if figures.unverified > 0 {
-        add(Wants::Unverified { segments: figures.unverified }, figures.oldest_verified);
+        add(
+            Wants::Unverified {
+                segments: figures.unverified,
+            },
+            figures.oldest_verified,
+        );
     }
     for (table, rows) in db::partitions::rows_in_default(&services.db, COUNTED).await? {
         if rows > 0 {

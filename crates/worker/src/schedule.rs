@@ -15,12 +15,22 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(500);
 /// How often runs of dead processes are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How often figures for `/metrics` are taken.
+const MEASURE: Duration = Duration::from_mins(1);
 
 /// Starts recurring jobs until `stop`, while this process leads.
 pub async fn run(services: Arc<Services>, stop: CancellationToken) {
     let leader = jobs::Leader::new(&services);
     let mut swept = None;
+    let mut measured = None;
     loop {
+        // Leading or not: every process tells the same figures.
+        if measured.is_none_or(|at: Instant| at.elapsed() >= MEASURE) {
+            measured = Some(Instant::now());
+            if let Err(error) = services::archive::maintain::gauges::measure(&services).await {
+                tracing::debug!(%error, "figures of the archive stay as they were");
+            }
+        }
         let round = async {
             if !leader.lead().await? {
                 return Ok(());

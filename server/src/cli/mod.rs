@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad arguments. 3 is kept for what a safety rule refuses.
 
+mod archive_care;
 mod bootstrap;
 mod check;
 mod demo;
@@ -91,6 +92,9 @@ enum Command {
     Retention(retention::RetentionCommand),
     /// Removes values of persons from everything that is kept, and shows the receipt.
     Erase(erase::Erase),
+    /// The archive: rebuild-index, sweep, scrub.
+    #[command(subcommand)]
+    Archive(archive_care::Care),
     /// Where copies lie: show, set, test.
     Storage(storage::StorageCommand),
     /// A receiver on this machine with an endpoint, a subscription and some traffic.
@@ -164,6 +168,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Utils(command) => utils::run(&config, command, global.format).await,
         Command::Retention(command) => retention::run(&config, command, global.format).await,
         Command::Erase(command) => erase::run(&config, command, global.format).await,
+        Command::Archive(command) => archive_care::run(&config, &command, global.format).await,
         Command::Storage(command) => storage::run(&config, command, global.format).await,
         Command::Demo(command) => demo::run(&config, command).await,
     }

@@ -234,10 +234,8 @@ pub(super) fn of_archive_variables(
         let text = env.get(name).filter(|text| !text.trim().is_empty())?;
         Some((alias, name, text))
     };
-    if !env
-        .get(alias::ARCHIVE_BUCKET)
-        .is_some_and(|text| !text.trim().is_empty())
-    {
+    let bucket = env.get(alias::ARCHIVE_BUCKET);
+    if bucket.is_none_or(|text| text.trim().is_empty()) {
         return Vec::new();
     }
     let mut layer = Layer::default();

@@ -12,7 +12,7 @@ use crate::api::Api;
 use crate::site::Site;
 
 /// Enough for the longest period to end.
-const DAYS: u64 = 33;
+const DAYS: u8 = 33;
 /// Events of each project on each day.
 const EVENTS: usize = 3;
 
@@ -58,14 +58,24 @@ fn objects(folder: &Path) -> Vec<PathBuf> {
 fn archived(folder: &Path) -> BTreeMap<String, BTreeMap<String, Value>> {
     let mut events: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     // Deliveries and attempts lie in topics of their own.
-    for object in objects(folder).into_iter().filter(|object| !object.to_string_lossy().contains("/_")) {
-        let output = Command::new("gunzip").arg("-c").arg(&object).output().expect("gunzip runs");
-        assert!(output.status.success(), "{object:?}: {output:?}");
+    for object in objects(folder)
+        .into_iter()
+        .filter(|object| !object.to_string_lossy().contains("/_"))
+    {
+        let output = Command::new("gunzip")
+            .arg("-c")
+            .arg(&object)
+            .output()
+            .expect("gunzip runs");
+        assert!(output.status.success(), "{}: {output:?}", object.display());
         let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("one JSON array");
-        assert!(!rows.is_empty(), "{object:?}");
+        assert!(!rows.is_empty(), "{}", object.display());
         for row in rows {
             let text = |name: &str| row[name].as_str().expect("a text").to_owned();
-            let seen = events.entry(text("project_id")).or_default().insert(text("uid"), row);
+            let seen = events
+                .entry(text("project_id"))
+                .or_default()
+                .insert(text("uid"), row);
             assert_eq!(seen, None, "an event is in two objects");
         }
     }
@@ -80,7 +90,9 @@ async fn hot_days(site: &Site) -> BTreeMap<String, BTreeSet<NaiveDate>> {
     let mut days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
     for row in rows.lines() {
         let (project, day) = row.split_once('|').expect("two columns");
-        days.entry(project.to_owned()).or_default().insert(day.parse().expect("a day"));
+        days.entry(project.to_owned())
+            .or_default()
+            .insert(day.parse().expect("a day"));
     }
     days
 }
@@ -93,7 +105,17 @@ async fn exactly_the_promised_days_are_hot_and_everything_older_is_in_the_archiv
     let (days, events) = (DAYS.to_string(), EVENTS.to_string());
     let archive_path = archive.display().to_string();
     let output = site
-        .run(&["demo", "--days", &days, "--events", &events, "--port", "0", "--archive", &archive_path])
+        .run(&[
+            "demo",
+            "--days",
+            &days,
+            "--events",
+            &events,
+            "--port",
+            "0",
+            "--archive",
+            &archive_path,
+        ])
         .await;
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -103,19 +125,32 @@ async fn exactly_the_promised_days_are_hot_and_everything_older_is_in_the_archiv
 
     let (hot, archived) = (hot_days(&site).await, archived(&archive));
     let last = *hot.values().flatten().max().expect("days");
-    for (project, kept) in projects.iter().zip([7, 30, DAYS]) {
+    for (project, kept) in projects.iter().zip([7, 30, u64::from(DAYS)]) {
         let promised: BTreeSet<NaiveDate> = (0..kept).map(|back| last - Days::new(back)).collect();
         assert_eq!(hot[&project.id], promised, "{}", project.name);
-        assert_eq!(archived[&project.id].len(), EVENTS * DAYS as usize, "{}", project.name);
+        assert_eq!(
+            archived[&project.id].len(),
+            EVENTS * usize::from(DAYS),
+            "{}",
+            project.name
+        );
     }
 
     // Whoever starts a server afterwards can read all of it.
     let gateway = site.start("server").await;
     for project in &projects {
-        let api = Api::new(&gateway, &json!({ "project": { "uid": project.id }, "api_key": project.key }));
+        let api = Api::new(
+            &gateway,
+            &json!({ "project": { "uid": project.id }, "api_key": project.key }),
+        );
         for (id, row) in &archived[&project.id] {
             let event = api.get(&format!("/events/{id}")).await;
-            assert_eq!((&event["uid"], &event["data"]), (&row["uid"], &row["data"]), "{}", project.name);
+            assert_eq!(
+                (&event["uid"], &event["data"]),
+                (&row["uid"], &row["data"]),
+                "{}",
+                project.name
+            );
         }
     }
     gateway.stop().await;
@@ -126,7 +161,17 @@ async fn a_second_life_in_the_same_projects_is_refused() {
     let site = Site::new().await;
     let folder = tempfile::tempdir().expect("a folder");
     let archive = folder.path().join("archive").display().to_string();
-    let arguments = ["demo", "--days", "1", "--events", "1", "--port", "0", "--archive", &archive];
+    let arguments = [
+        "demo",
+        "--days",
+        "1",
+        "--events",
+        "1",
+        "--port",
+        "0",
+        "--archive",
+        &archive,
+    ];
     let first = site.run(&arguments).await;
     assert!(first.status.success(), "{first:?}");
     let second = site.run(&arguments).await;

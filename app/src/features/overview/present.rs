@@ -14,6 +14,7 @@ use services::{
 
 use super::{
     dto::{EndpointSummary, OverviewDto},
+    life,
     shapes::{self, Slice},
 };
 use crate::{
@@ -56,6 +57,8 @@ pub async fn overview(place: Place) -> Result<OverviewDto, UiError> {
     let live = services.catalog.project(at.id);
     let names = Names::of(&at, view.failures.iter().map(|d| d.endpoint_id)).await?;
     let first_event = first_event(services, &at.by.actor, at.id, live.as_deref()).await?;
+    let mut wants = life::wants(&at.by, Some(at.id)).await?;
+    wants.extend(attention(&at.project.at(""), live.as_deref(), &view));
     let ranges = RANGES
         .iter()
         .map(|r| Tab::new(r.1, format!("?range={}", r.0), r.0 == range.0));
@@ -63,7 +66,7 @@ pub async fn overview(place: Place) -> Result<OverviewDto, UiError> {
         meta: meta(live.as_deref()),
         ranges: ranges.collect(),
         range: range.2.to_owned(),
-        attention: attention(&at.project.at(""), live.as_deref(), &view),
+        attention: wants,
         stats: stats(&view, range.4),
         chart: shapes::success(&slices(&view, range.4), hours(&view)),
         chart_note: if range.4 == 1 {

@@ -4,7 +4,7 @@ use domain::state::Look;
 use leptos::prelude::*;
 
 use super::{
-    dto::{ConversionDto, PartitionsDto, StepDto},
+    dto::{ConversionDto, StepDto},
     server_fns::{JoinTables, PauseConversion},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         confirm::confirm,
         form::{Form, Tone, button_form, submit},
         icon::icon,
-        panel::{facts, nothing},
+        panel::{facts, nothing, panel},
         pill::pill_tinted,
         time::{time, time_plain},
     },
@@ -167,35 +167,31 @@ fn about(dto: &ConversionDto) -> AnyView {
     ])
 }
 
-/// How tables are converted from here.
-pub fn offer(dto: &PartitionsDto) -> AnyView {
-    let busy = dto.conversions.iter().any(|one| one.state == "running");
-    let split = (!dto.heaps.is_empty()).then(|| {
-        let names = dto.heaps.join(", ");
-        view! {
-            <div class="callout tight" data-state="paused">
-                {icon("split")}
-                <div class="callout-text">
-                    <b>"Some tables are one heap"</b>
-                    <div class="dim">{format!("{names}: rows that are over are removed one by one. Split into days they leave as a whole. Writers go on meanwhile.")}</div>
-                </div>
-                <div class="actions">{start("partition_tables", "Split into days", Tone::Plain)}</div>
+/// Offers to split the tables that are one heap.
+pub fn split_offer(heaps: &[String]) -> AnyView {
+    if heaps.is_empty() {
+        return nothing();
+    }
+    let text = "Rows that are over are removed from it one by one. Split into days they leave as a whole, a leaf at a time. Writers go on meanwhile.";
+    let body = view! { <p class="panel-body dim">{text}</p> };
+    let button = start("partition_tables", "Split into days", Tone::Small);
+    let title = format!("One heap: {}", heaps.join(", "));
+    panel("heaps", title, String::new(), button, body.into_any())
+}
+
+/// Offers to join the days of every table.
+pub fn join_offer() -> AnyView {
+    let form = Form::of::<JoinTables>();
+    let keep = ("Keep days", String::new());
+    let text = "Every table becomes one heap again, while it is in use and without losing a row. What is over is then removed row by row, which takes long and leaves holes.";
+    view! {
+        <details class="more-fields">
+            <summary class="more">{icon("right")}"Back to one heap per table"</summary>
+            <div class="stack">
+                <p class="dim">{text}</p>
+                {form.view("stack", confirm(form, JOIN_WORD, "Join days".to_owned(), keep))}
             </div>
-        }
-    });
-    let join = (dto.can_join && !busy).then(|| {
-        let form = Form::of::<JoinTables>();
-        let keep = ("Keep days", String::new());
-        let body = view! {
-            <p class="dim">"Every table becomes one heap again, while it is in use and without losing a row. What is over is then removed row by row, which takes long and leaves holes."</p>
-            {form.view("stack", confirm(form, JOIN_WORD, "Join days".to_owned(), keep))}
-        };
-        view! {
-            <details class="more-fields">
-                <summary class="more">"Back to one heap per table"</summary>
-                <div class="stack pad">{body}</div>
-            </details>
-        }
-    });
-    view! { {split}{join} }.into_any()
+        </details>
+    }
+    .into_any()
 }

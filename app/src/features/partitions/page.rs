@@ -4,7 +4,7 @@ use domain::state::Look;
 use leptos::prelude::*;
 
 use super::{
-    convert::{conversions, offer, start},
+    convert::{conversions, join_offer, split_offer, start},
     dto::{GoneRow, LeafRow, LeavesDto, PartitionsDto, StripDto, TwinRow},
     forecast::forecast,
     server_fns,
@@ -59,17 +59,23 @@ pub fn view(dto: PartitionsDto) -> Page {
         {start("backup", "Back up now", Tone::Plain)}
         {deletes.then(|| start("deletion", "Drop now", Tone::Plain))}
     };
+    let join_offer = if dto.can_join && running.is_none() {
+        join_offer()
+    } else {
+        nothing()
+    };
     let body = view! {
         {page_head("Partitions".into_any(), lead.into_any(), actions.into_any())}
         {note(&dto)}
         {figures(dto.figures.clone(), dto.reconciled.clone())}
-        {offer(&dto)}
         <div class="tight stack-8">
             {days(dto.strips, &dto.span, dto.twin)}
             {conversions(&dto.conversions)}
+            {split_offer(&dto.heaps)}
             {section("leaves", "Leaves".to_owned(), String::new(), order(&dto.list), leaves(dto.list))}
             {gone(dto.gone)}
             {forecast(dto.forecast)}
+            {join_offer}
         </div>
     };
     Page::new(title, vec![Crumb::here("Partitions")], body.into_any())
@@ -85,7 +91,8 @@ fn note(dto: &PartitionsDto) -> AnyView {
         return nothing();
     }
     let title = "Nothing is deleted".to_owned();
-    callout("", "info", title, dto.advice.clone().into_any(), nothing())
+    let action = more("/system/storage".to_owned(), "Storage".to_owned());
+    callout("", "info", title, dto.advice.clone().into_any(), action)
 }
 
 fn figures(list: Vec<(String, String)>, reconciled: Stamp) -> AnyView {
@@ -234,13 +241,19 @@ fn leaf_table(rows: Vec<LeafRow>) -> AnyView {
         } else {
             time_plain(leaf.at)
         };
+        let backup = if leaf.backup.is_empty() {
+            Cell::wide_number(or_none(leaf.backup))
+        } else {
+            Cell::number("Backup", leaf.backup)
+        };
         vec![
             Cell::title(view! { <div>{name}{why}</div> }),
             Cell::state(pill(look(&leaf.state))),
-            Cell::labelled("Kept", or_none(leaf.kept)),
+            // On a card the name tells it.
+            Cell::wide(or_none(leaf.kept)),
             Cell::number("Rows", leaf.rows),
             Cell::number("Size", leaf.size),
-            Cell::number("Backup", or_none(leaf.backup)),
+            backup,
             Cell::labelled("Next", next),
             Cell::number("When, UTC", at),
         ]

@@ -126,7 +126,7 @@ fn dto(view: &PartitionsView, asked: &Asked, now: DateTime<Utc>) -> PartitionsDt
     let split = view.tables.len() > heaps.clone().count();
     let (strips, span) = strips(&view.tables, now);
     PartitionsDto {
-        advice: view.advice.unwrap_or_default().to_owned(),
+        advice: advice(view.advice.unwrap_or_default()),
         trouble,
         trouble_href,
         figures: figures(view, now),
@@ -147,6 +147,19 @@ fn dto(view: &PartitionsView, asked: &Asked, now: DateTime<Utc>) -> PartitionsDt
         gone: view.gone.iter().map(|drop| gone(drop, now)).collect(),
         forecast: forecast(&view.forecast, now),
     }
+}
+
+/// The advice without what the title of its box says.
+fn advice(text: &str) -> String {
+    let rest = text.strip_prefix("Nothing is deleted: ").unwrap_or(text);
+    let mut chars = rest.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    let end = if rest.is_empty() || rest.ends_with('.') {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{end}", first.unwrap_or_default(), chars.as_str())
 }
 
 fn trouble((refused, failed): (usize, usize)) -> (String, String) {
@@ -297,6 +310,15 @@ mod tests {
         let asked = Asked::parse("q=state%3Aopen&page=2");
         assert_eq!(asked.href(3, 1), "/system/partitions?q=state%3Aopen&sort=size");
         assert_eq!(asked.href(0, 2), "/system/partitions?q=state%3Aopen&page=2");
+    }
+
+    #[test]
+    fn advice_does_not_repeat_its_title() {
+        assert_eq!(
+            advice("Nothing is deleted: the feature is off"),
+            "The feature is off."
+        );
+        assert_eq!(advice(""), "");
     }
 
     #[test]

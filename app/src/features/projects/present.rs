@@ -17,7 +17,7 @@ use crate::{
     context::{Viewing, go, keep_for_next_page, viewing},
     error::UiError,
     features::{
-        common::Attention, overview::present::attention, query::value_of, settings::present::FRESH_KEY, words,
+        common::Attention, overview::{life, present::attention}, query::value_of, settings::present::FRESH_KEY, words,
     },
     format::{self, Stamp},
     ui::{
@@ -127,7 +127,7 @@ pub async fn list(_place: Place) -> Result<ProjectsDto, UiError> {
     let ids: Vec<ProjectId> = known.iter().map(|p| p.project.id).collect();
     let tallies = overview::last_day(&by.services, &by.actor, &ids).await?;
     let tally = |id: ProjectId| tallies.get(&id).copied().unwrap_or_default();
-    let mut wants = Vec::new();
+    let mut wants = life::wants(&by, None).await?;
     for id in ids.iter().take(ATTENTION_PROJECTS) {
         wants.extend(attention_of(&by, *id).await?);
     }

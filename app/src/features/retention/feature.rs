@@ -15,12 +15,22 @@ pub fn off_note(feature: &FeatureDto, project: &str) -> AnyView {
         return nothing();
     }
     let turn = if feature.can_turn {
-        turn(true, project, submit(Tone::Plain, "", "Turn on for this instance"))
+        turn(
+            true,
+            project,
+            submit(Tone::Plain, "", "Turn on for this instance"),
+        )
     } else {
         nothing()
     };
     let text = view! { <p>{feature.note.clone()}</p> };
-    callout("retry", "warn", "Nothing is deleted yet".to_owned(), text.into_any(), turn)
+    callout(
+        "retry",
+        "warn",
+        "Nothing is deleted yet".to_owned(),
+        text.into_any(),
+        turn,
+    )
 }
 
 /// Where it comes from that rows are deleted, with the button that ends it; nothing while it is off.
@@ -29,7 +39,11 @@ pub fn on_note(feature: &FeatureDto, project: &str) -> AnyView {
         return nothing();
     }
     let turn = if feature.can_turn {
-        turn(false, project, submit(Tone::Small, "", "Turn off for this instance"))
+        turn(
+            false,
+            project,
+            submit(Tone::Small, "", "Turn off for this instance"),
+        )
     } else {
         nothing()
     };

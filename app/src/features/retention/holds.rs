@@ -31,7 +31,11 @@ const RELEASED: Look = Look {
 /// The holds, and the form for a new one.
 pub fn holds(dto: &RetentionDto) -> AnyView {
     let can_edit = dto.project.can_edit;
-    let rows = dto.holds.iter().map(|hold| row(hold, can_edit)).collect::<Vec<_>>();
+    let rows = dto
+        .holds
+        .iter()
+        .map(|hold| row(hold, can_edit))
+        .collect::<Vec<_>>();
     let list = if rows.is_empty() {
         view! { <p class="dim">"No holds."</p> }.into_any()
     } else {
@@ -47,12 +51,14 @@ pub fn holds(dto: &RetentionDto) -> AnyView {
 }
 
 fn row(hold: &HoldRow, can_edit: bool) -> AnyView {
-    let state = if hold.in_force { pill_tinted(HELD) } else { pill(RELEASED) };
+    let state = if hold.in_force {
+        pill_tinted(HELD)
+    } else {
+        pill(RELEASED)
+    };
     let release = (hold.in_force && can_edit).then(|| {
         view! {
-            <button class="btn" data-variant="danger-quiet" data-size="s" type="button" popovertarget=dialog_id(hold)>
-                "Release"<span class="sr">{format!(": {}", hold.name)}</span>
-            </button>
+            <button class="btn" data-variant="danger-quiet" data-size="s" type="button" popovertarget=dialog_id(hold) aria-label=format!("Release {}", hold.name)>"Release"</button>
         }
     });
     view! {
@@ -67,7 +73,11 @@ fn row(hold: &HoldRow, can_edit: bool) -> AnyView {
 
 fn new_hold(dto: &RetentionDto) -> AnyView {
     let form = Form::of::<PlaceHold>();
-    let is_wrong = move || ["name", "from", "to"].iter().any(|name| form.error_of(name).is_some());
+    let is_wrong = move || {
+        ["name", "from", "to"]
+            .iter()
+            .any(|name| form.error_of(name).is_some())
+    };
     // Another hold, another form: what was typed for the last one is gone.
     let count = dto.holds.len();
     let project = dto.project.id.clone();

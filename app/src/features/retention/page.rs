@@ -5,7 +5,7 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
     dto::{RetentionDto, UndoDto},
-    feature::{off_note, on_note},
+    feature::off_note,
     holds::{holds, releases},
     preview::preview,
     server_fns::{self, SaveRetention},
@@ -36,7 +36,10 @@ pub fn RetentionPage() -> impl IntoView {
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `load` takes")]
 pub fn view(dto: RetentionDto) -> Page {
     let form = Form::of::<SaveRetention>();
-    let asks = dto.preview.as_ref().is_some_and(|preview| preview.needs_confirmation);
+    let asks = dto
+        .preview
+        .as_ref()
+        .is_some_and(|preview| preview.needs_confirmation);
     let save = if dto.project.can_edit && !asks {
         view! { <div class="savebar">{submit(Tone::Primary, "", "Save retention")}<span class="faint">"What shortens the period is shown first and confirmed."</span></div> }.into_any()
     } else {
@@ -99,16 +102,28 @@ fn undo(undo: UndoDto) -> AnyView {
         "Until {} nothing has left: saving {} again undoes it.",
         undo.until, undo.before
     );
-    let back = view! { <a class="btn" href=undo.href>{icon("restore")}{format!("Back to {}", undo.before)}</a> };
-    callout("", "clock", "Saved, not in effect yet".to_owned(), text.into_any(), back.into_any())
+    let back =
+        view! { <a class="btn" href=undo.href>{icon("restore")}{format!("Back to {}", undo.before)}</a> };
+    callout(
+        "",
+        "clock",
+        "Saved, not in effect yet".to_owned(),
+        text.into_any(),
+        back.into_any(),
+    )
 }
 
 fn deleting(dto: &RetentionDto) -> AnyView {
     let moving = (!dto.moving.text.is_empty()).then(|| {
         view! { <p class="help">"Older rows are on their way to this period, since "{time(dto.moving.clone())}"."</p> }
     });
+    let feature = dto
+        .feature
+        .on
+        .then(|| view! { <p class="help">{dto.feature.note.clone()}</p> });
     let controls = view! {
         {switch("on", dto.changed.clone(), dto.form.on)}
+        {feature}
         {moving}
     };
     set(
@@ -190,6 +205,5 @@ fn last_runs(dto: &RetentionDto) -> AnyView {
     } else {
         plain_panel(run_table(dto.runs.clone(), dto.all_runs))
     };
-    let body = view! { {on_note(&dto.feature, &dto.project.id)}{list} };
-    section("runs", "Last runs".to_owned(), dto.schedule.clone(), all, body.into_any())
+    section("runs", "Last runs".to_owned(), dto.schedule.clone(), all, list)
 }

@@ -303,7 +303,10 @@ mod tests {
     #[test]
     fn a_whole_form_says_no_by_leaving_a_box_out() {
         let form = asked("form=1&days=30&storage=elsewhere", &saved()).expect("asked");
-        assert_eq!((form.on, form.backup, form.storage.as_str()), (false, false, "instance"));
+        assert_eq!(
+            (form.on, form.backup, form.storage.as_str()),
+            (false, false, "instance")
+        );
         assert_eq!(kept(&form), "for ever");
         assert_eq!(asked("saved=retention", &saved()), None);
         assert_eq!(was(&saved(), &saved()), "");

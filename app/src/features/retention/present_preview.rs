@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::lifecycle::expires_at;
 use services::{
     overview,
     retention::{
@@ -32,25 +33,24 @@ const DAYS: usize = 60;
 ///
 /// # Errors
 /// When a store is away.
-pub async fn preview(at: &InProject, form: &PolicyForm) -> Result<(Option<PreviewDto>, String), UiError> {
+pub(super) async fn preview(
+    at: &InProject,
+    form: &PolicyForm,
+) -> Result<(Option<PreviewDto>, String), UiError> {
     let (services, actor) = (&at.by.services, &at.by.actor);
     let started = std::time::Instant::now();
     let found = match retention::preview(services, actor, at.id, &change_of(form)).await {
         Ok(found) => found,
-        Err(services::Error::Invalid(_)) => {
-            // Saving names the field.
-            let say = "The values cannot be saved as they are. Save to see what to change.";
-            return Ok((None, say.to_owned()));
+        Err(error @ services::Error::Invalid(_)) => {
+            let reasons = UiError::from(error).fields.into_iter().map(|field| field.detail);
+            return Ok((None, reasons.collect::<Vec<_>>().join(". ")));
         }
         Err(error) => return Err(error.into()),
     };
     let took = format::duration_ms(started.elapsed().as_millis() as u64);
     let view = overview::overview(services, actor, at.id, 1).await?;
     let now = at.by.now;
-    let (before, after) = (
-        found.before.class().to_string(),
-        found.after.class().to_string(),
-    );
+    let (before, after) = (found.before.class().to_string(), found.after.class().to_string());
     let mut rows: Vec<PreviewRow> = found.tables.iter().map(|table| row(table, now)).collect();
     rows.push(row(&found.total, now));
     let going = found.days.len();
@@ -157,7 +157,11 @@ fn facts(found: &Preview, now: DateTime<Utc>) -> Vec<FactRow> {
         ),
     };
     let title = if after < before {
-        format!("PostgreSQL goes from {} to {}.", format::bytes(before), format::bytes(after))
+        format!(
+            "PostgreSQL goes from {} to {}.",
+            format::bytes(before),
+            format::bytes(after)
+        )
     } else {
         format!("PostgreSQL stays at {}.", format::bytes(before))
     };
@@ -186,7 +190,10 @@ fn readable(found: &Preview) -> (&'static str, &'static str, &'static str, Strin
     let (all, copied) = (found.days.len(), found.days_readable());
     let open = all - copied;
     if open == 0 {
-        let text = format!("{} with a verified backup. Reads come from the archive.", days(all));
+        let text = format!(
+            "{} with a verified backup. Reads come from the archive.",
+            days(all)
+        );
         ("success", "backup", "Readable afterwards.", text)
     } else if found.after.backup {
         let text = format!(
@@ -216,7 +223,13 @@ fn strip(found: &Preview, counts: &[(NaiveDate, i64)], events: &str, now: DateTi
     let list: Vec<GoingDay> = all
         .into_iter()
         .skip(skip)
-        .map(|(day, (n, gone))| cell(day, n, gone, most, events, now))
+        .map(|(day, (n, gone))| {
+            let is_over = expires_at(day, found.before.class()).is_some_and(|end| end <= now);
+            GoingDay {
+                has_left: is_over && gone.is_none() && n > 0,
+                ..cell(day, n, gone, most, events, now)
+            }
+        })
         .collect();
     let word = match found.days.len() {
         0 => String::new(),
@@ -249,9 +262,12 @@ fn cell(
         href: format!("{events}?q=day:{}", format::day_compact(day)),
         level: match (n, most) {
             (0, _) | (_, 0) => 0,
-            (n, most) => u8::try_from(1 + n.saturating_sub(1) * 5 / most).unwrap_or(5).min(5),
+            (n, most) => u8::try_from(1 + n.saturating_sub(1) * 5 / most)
+                .unwrap_or(5)
+                .min(5),
         },
         goes: gone.is_some(),
+        has_left: false,
         is_covered: gone.is_some_and(|one| one.is_covered),
         day: name,
     }

@@ -30,7 +30,7 @@ pub fn preview(form: Form, project: &ProjectRef, found: PreviewDto) -> AnyView {
     let facts = found.facts.into_iter().map(fact).collect::<Vec<_>>();
     let ask = if found.needs_confirmation && project.can_edit {
         let keep = (found.keep, project.at("settings/retention"));
-        confirm_change(form, &project.name, found.button, keep)
+        confirm(form, &project.name, found.button, keep)
     } else {
         nothing()
     };
@@ -46,15 +46,6 @@ pub fn preview(form: Form, project: &ProjectRef, found: PreviewDto) -> AnyView {
         </div>
     };
     panel("pv", found.title, String::new(), end.into_any(), body.into_any())
-}
-
-fn confirm_change(form: Form, name: &str, button: String, keep: (String, String)) -> AnyView {
-    let (word, href) = keep;
-    view! {
-        {confirm(form, name, button, ("", String::new()))}
-        <div class="row"><a class="btn" href=href>{word}</a></div>
-    }
-    .into_any()
 }
 
 fn per_table(rows: Vec<PreviewRow>) -> AnyView {
@@ -94,5 +85,6 @@ fn per_table(rows: Vec<PreviewRow>) -> AnyView {
 }
 
 fn fact(row: FactRow) -> AnyView {
-    view! { <li data-state=row.state>{icon(&row.icon)}<span><b>{row.title}</b>" "{row.text}</span></li> }.into_any()
+    view! { <li data-state=row.state>{icon(&row.icon)}<span><b>{row.title}</b>" "{row.text}</span></li> }
+        .into_any()
 }

@@ -102,10 +102,9 @@ pub async fn save(project: String, mode: String, form: StorageForm) -> Result<St
             .map_err(named)?;
         (report, false)
     } else {
-        let saved =
-            storage_policies::save(services, actor, subject.scope, Origin::Page, policy, false)
-                .await
-                .map_err(named)?;
+        let saved = storage_policies::save(services, actor, subject.scope, Origin::Page, policy, false)
+            .await
+            .map_err(named)?;
         match saved {
             Saved::Done { .. } => return Ok(format!("{}?saved=storage", subject.page)),
             Saved::Unfit(report) => (report, true),
@@ -297,7 +296,10 @@ mod tests {
             kept: "bm90IHNlYWxlZA".to_owned(),
             ..form()
         };
-        assert_eq!(typed(&vault, &forged).map(|_| ()).expect_err("refused").code, Code::Stale);
+        assert_eq!(
+            typed(&vault, &forged).map(|_| ()).expect_err("refused").code,
+            Code::Stale
+        );
     }
 
     #[test]
@@ -313,6 +315,9 @@ mod tests {
             path: "/srv/archive".to_owned(),
             ..form()
         };
-        assert_eq!(policy(&folder, &none).expect("read").place(), "On-premises, /srv/archive");
+        assert_eq!(
+            policy(&folder, &none).expect("read").place(),
+            "On-premises, /srv/archive"
+        );
     }
 }

@@ -44,7 +44,9 @@ pub(super) fn policy_form(dto: &StorageDto) -> AnyView {
 }
 
 fn project_of(dto: &StorageDto) -> String {
-    dto.project.as_ref().map_or_else(String::new, |project| project.id.clone())
+    dto.project
+        .as_ref()
+        .map_or_else(String::new, |project| project.id.clone())
 }
 
 fn buttons(dto: &StorageDto) -> AnyView {
@@ -89,8 +91,13 @@ fn text(
 
 fn kind(form: Form, dto: &StorageDto) -> AnyView {
     let s3 = ("s3", "S3", "Any compatible object store");
-    let folder = ("on_prem", "On-premises", "A folder that every worker reaches");
-    let chosen = dto.form.kind.as_str();
+    let folder = ("on_prem", "On-premises", "A shared folder");
+    // A refused folder comes back without script on a fresh page: it must be in sight.
+    let chosen = if untrack(|| form.error_of("path").is_some()) {
+        "on_prem"
+    } else {
+        dto.form.kind.as_str()
+    };
     let offered = match (dto.is_configured, dto.may_choose_folder, chosen) {
         (true, _, "on_prem") => vec![folder],
         (true, ..) | (false, false, "s3") => vec![s3],
@@ -132,7 +139,12 @@ fn location(form: Form, dto: &StorageDto) -> AnyView {
     };
     only(
         "only-s3",
-        set("set-place", "Location", "The bucket is created if it does not exist.", fields.into_any()),
+        set(
+            "set-place",
+            "Location",
+            "The bucket is created if it does not exist.",
+            fields.into_any(),
+        ),
     )
 }
 
@@ -150,7 +162,11 @@ fn credentials(form: Form, dto: &StorageDto) -> AnyView {
             .autocomplete("new-password")
             .fixed(dto.is_configured)
             .help(help);
-        if is_there { field.placeholder("••••••••") } else { field }
+        if is_there {
+            field.placeholder("••••••••")
+        } else {
+            field
+        }
     };
     let fields = view! {
         <div class="fields">
@@ -190,7 +206,15 @@ fn details(form: Form, dto: &StorageDto) -> AnyView {
             {Field::choice(form, "addresses", "Addresses", styles).value(&dto.form.addresses).fixed(fixed).help("Most self-hosted stores need the bucket in the path.").view()}
         </div>
     };
-    only("only-s3", set("set-details", "Details", "Asked for with every object.", fields.into_any()))
+    only(
+        "only-s3",
+        set(
+            "set-details",
+            "Details",
+            "Asked for with every object.",
+            fields.into_any(),
+        ),
+    )
 }
 
 fn folder(form: Form, dto: &StorageDto) -> AnyView {

@@ -75,7 +75,10 @@ fn in_use(dto: &StorageDto, project: &ProjectRef) -> AnyView {
         format!("New segments are written to: {}.", dto.place)
     };
     let (title, other) = if dto.uses_own {
-        ("This project uses its own storage", Some((false, "Use the instance's storage")))
+        (
+            "This project uses its own storage",
+            Some((false, "Use the instance's storage")),
+        )
     } else {
         let other = (dto.version > 0).then_some((true, "Use the project's own"));
         ("This project uses the instance's storage", other)
@@ -87,13 +90,24 @@ fn in_use(dto: &StorageDto, project: &ProjectRef) -> AnyView {
         }
         None => nothing(),
     };
-    let hint = (!dto.uses_own).then_some(" Saving a policy below makes it the project's own. Segments stay where they were written.");
-    callout("", "storage", title.to_owned(), view! { {place}{hint} }.into_any(), button)
+    let hint = (!dto.uses_own).then_some(
+        " Saving a policy below makes it the project's own. Segments stay where they were written.",
+    );
+    callout(
+        "",
+        "storage",
+        title.to_owned(),
+        view! { {place}{hint} }.into_any(),
+        button,
+    )
 }
 
 fn policy(dto: &StorageDto) -> AnyView {
     if !dto.can_edit {
-        return plain_panel(view! { <p class="panel-body dim">"Only a project admin sees and changes the policy."</p> }.into_any());
+        return plain_panel(
+            view! { <p class="panel-body dim">"Only a project admin sees and changes the policy."</p> }
+                .into_any(),
+        );
     }
     view! { <div class="cols cols-storage tight">{policy_form(dto)}{probe(dto)}</div> }.into_any()
 }
@@ -118,7 +132,13 @@ fn versions(dto: &StorageDto) -> AnyView {
     } else {
         plain_panel(version_table(dto.versions.clone()))
     };
-    section("versions", "Where segments lie".to_owned(), String::new(), nothing(), list)
+    section(
+        "versions",
+        "Where segments lie".to_owned(),
+        String::new(),
+        nothing(),
+        list,
+    )
 }
 
 fn version_table(rows: Vec<VersionRow>) -> AnyView {
@@ -163,7 +183,10 @@ fn configuration(dto: &StorageDto) -> AnyView {
         return nothing();
     }
     let (title, note) = if dto.project.is_some() {
-        ("The same by the API", "PUT it to /api/v1/projects/{projectID}/storage. Secrets are masked.")
+        (
+            "The same by the API",
+            "PUT it to /api/v1/projects/{projectID}/storage. Secrets are masked.",
+        )
     } else {
         (
             "The same as configuration",
@@ -181,5 +204,11 @@ fn configuration(dto: &StorageDto) -> AnyView {
             {environment}
         </div>
     };
-    section("configuration", title.to_owned(), note.to_owned(), nothing(), body.into_any())
+    section(
+        "configuration",
+        title.to_owned(),
+        note.to_owned(),
+        nothing(),
+        body.into_any(),
+    )
 }

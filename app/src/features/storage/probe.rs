@@ -9,7 +9,13 @@ use crate::ui::{icon::icon, panel::panel, time::time};
 pub(super) fn probe(dto: &StorageDto) -> AnyView {
     let Some(found) = dto.probe.clone() else {
         let body = view! { <p class="panel-body dim">"Not tried yet. A test writes, reads and deletes a small object under the prefix."</p> };
-        return panel("probe", "Connection test".to_owned(), String::new(), ().into_any(), body.into_any());
+        return panel(
+            "probe",
+            "Connection test".to_owned(),
+            String::new(),
+            ().into_any(),
+            body.into_any(),
+        );
     };
     let end = view! { <span>{time(found.at.clone())}", "{found.took.clone()}</span> };
     let refused = dto.is_refused.then(|| {
@@ -35,8 +41,9 @@ fn outcome(found: ProbeDto) -> AnyView {
         ("failure", "failure", "Not ready for backup and archive")
     };
     let steps = found.steps.into_iter().map(step).collect::<Vec<_>>();
-    let remark = (!found.remark.is_empty())
-        .then(|| view! { <div class="panel-foot" data-sunken=""><span class="faint">{found.remark}</span></div> });
+    let remark = (!found.remark.is_empty()).then(
+        || view! { <div class="panel-foot" data-sunken=""><span class="faint">{found.remark}</span></div> },
+    );
     view! {
         <div class="pane-row" role="status"><span class="with-state strong" data-state=state>{icon(mark)}{word}</span><span class="end faint">{found.counts}</span></div>
         <ul class="probe">{steps}</ul>

@@ -26,6 +26,7 @@ mod object;
 mod one;
 pub mod rows;
 mod scan;
+mod span;
 
 use std::sync::Arc;
 

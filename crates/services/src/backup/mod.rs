@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::jobs::JobContext;
+use crate::storage_policies;
 use cover::{Cover, Covered, Spent};
 use plan::Step;
 
@@ -80,6 +81,8 @@ impl Counts {
 /// reason is told in the counts and tried again by the next run.
 pub async fn run(context: &JobContext) -> Result<Counts> {
     let services = &context.services;
+    // A run by hand has no process that did so when it started.
+    storage_policies::sync_configuration(services).await?;
     db::segments::abandon_before(&services.db, LEASE, context.fence).await?;
     let subjects = subjects(context).await?;
     let steps = plan::steps(services, &subjects, context.at).await?;

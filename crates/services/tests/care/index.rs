@@ -36,18 +36,8 @@ async fn an_index_made_from_the_store_alone_equals_the_one_that_was_lost() {
 
 #[tokio::test]
 async fn of_several_copies_of_a_day_the_last_one_counts() {
-    let mut world = World::new().await;
-    world.send(6).await;
-    let evening = world.now();
-    world.next_day().await;
-    world.run("backup").await;
-    world.gateway.clock.set(evening);
-    world.send(1).await;
-    world.gateway.clock.set(evening);
-    for _ in 0..2 {
-        world.next_day().await;
-    }
-    world.run("backup").await;
+    let mut world = World::copied(6).await;
+    world.come_late().await;
     world.run("deletion").await;
     let before = world.sql(INDEX);
     world.sql("DELETE FROM segments");
@@ -58,19 +48,9 @@ async fn of_several_copies_of_a_day_the_last_one_counts() {
 
 #[tokio::test]
 async fn a_database_from_before_the_deletion_takes_up_the_segments_it_never_knew() {
-    let mut world = World::new().await;
-    world.send(6).await;
-    let evening = world.now();
-    world.next_day().await;
-    world.run("backup").await;
+    let mut world = World::copied(6).await;
     world.sql("CREATE SCHEMA dump; CREATE TABLE dump.segments AS SELECT * FROM segments");
-    world.gateway.clock.set(evening);
-    world.send(1).await;
-    world.gateway.clock.set(evening);
-    for _ in 0..2 {
-        world.next_day().await;
-    }
-    world.run("backup").await;
+    world.come_late().await;
     world.run("deletion").await;
     world.pass(TimeDelta::hours(2));
     world.run("sweep").await;
@@ -88,8 +68,13 @@ async fn a_database_from_before_the_deletion_takes_up_the_segments_it_never_knew
 async fn objects_of_projects_that_do_not_exist_are_left_alone() {
     let world = World::archived(3).await;
     let object = world.event_objects()[0].clone();
-    let key = object.replace(&world.gateway.project.to_string(), &domain::id::uuid_at(world.now()).to_string());
-    world.put(&key, world.s3.object(&object).expect("an object")).await;
+    let key = object.replace(
+        &world.gateway.project.to_string(),
+        &domain::id::uuid_at(world.now()).to_string(),
+    );
+    world
+        .put(&key, world.s3.object(&object).expect("an object"))
+        .await;
     world.pass(TimeDelta::days(2));
     let run = world.run("sweep").await;
     assert_eq!(run.counts["removed"], 0, "{run:?}");
@@ -105,9 +90,16 @@ async fn a_day_that_postgresql_still_has_is_compared_once_more_and_then_leaves()
     world.next_day().await;
     let first = world.sent[0].0;
     world.run("deletion").await;
-    assert_eq!(world.sql(&format!("SELECT count(*) FROM events WHERE id = '{first}'")), "1", "not compared yet");
+    assert_eq!(
+        world.sql(&format!("SELECT count(*) FROM events WHERE id = '{first}'")),
+        "1",
+        "not compared yet"
+    );
     world.run("backup").await;
     world.run("deletion").await;
-    assert_eq!(world.sql(&format!("SELECT count(*) FROM events WHERE id = '{first}'")), "0");
+    assert_eq!(
+        world.sql(&format!("SELECT count(*) FROM events WHERE id = '{first}'")),
+        "0"
+    );
     world.assert_whole().await;
 }

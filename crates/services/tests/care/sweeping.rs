@@ -7,19 +7,8 @@ use crate::world::World;
 
 /// A row came after the day was copied, so the day was copied once more: the first copies are superseded.
 async fn superseded() -> World {
-    let mut world = World::new().await;
-    world.send(6).await;
-    let evening = world.now();
-    world.next_day().await;
-    world.run("backup").await;
-    world.gateway.clock.set(evening);
-    world.send(1).await;
-    world.gateway.clock.set(evening);
-    for _ in 0..2 {
-        world.next_day().await;
-    }
-    world.run("backup").await;
-    assert!(world.states().contains("replaced"), "{}", world.states());
+    let mut world = World::copied(6).await;
+    world.come_late().await;
     world
 }
 
@@ -27,7 +16,11 @@ async fn superseded() -> World {
 async fn superseded_objects_go_after_a_while_and_every_event_stays_readable() {
     let world = superseded().await;
     let before = world.s3.keys().len();
-    assert_eq!(world.count("sweep", "removed").await, 0, "readers may still be at them");
+    assert_eq!(
+        world.count("sweep", "removed").await,
+        0,
+        "readers may still be at them"
+    );
     world.pass(TimeDelta::hours(2));
     let removed = world.count("sweep", "removed").await;
     assert!(removed > 0);
@@ -69,7 +62,10 @@ async fn what_a_dead_writer_left_is_abandoned_and_removed() {
     assert_eq!(run.counts["abandoned"], 1, "{run:?}");
     // Its footer names another object, so it is no copy of anything.
     assert_eq!(run.counts["removed"], 1, "{run:?}");
-    assert_eq!(world.sql(&format!("SELECT state FROM segments WHERE id = '{id}'")), "deleted");
+    assert_eq!(
+        world.sql(&format!("SELECT state FROM segments WHERE id = '{id}'")),
+        "deleted"
+    );
     world.assert_whole().await;
 }
 
@@ -95,10 +91,16 @@ async fn an_object_that_cannot_be_read_and_is_not_known_is_kept_and_told() {
     let id = domain::id::uuid_at(world.now());
     let key = format!("{}/order.created/{id}.json.gz", world.gateway.project);
     world.put(&key, bytes::Bytes::from_static(b"not a segment")).await;
-    world.put("somebody/elses.txt", bytes::Bytes::from_static(b"hello")).await;
+    world
+        .put("somebody/elses.txt", bytes::Bytes::from_static(b"hello"))
+        .await;
     world.pass(TimeDelta::hours(25));
     let run = world.run("sweep").await;
-    assert_eq!((&run.counts["quarantined"], &run.counts["foreign"]), (&1.into(), &1.into()), "{run:?}");
+    assert_eq!(
+        (&run.counts["quarantined"], &run.counts["foreign"]),
+        (&1.into(), &1.into()),
+        "{run:?}"
+    );
     assert!(world.s3.keys().contains(&key));
     assert!(world.s3.keys().iter().any(|key| key.ends_with("elses.txt")));
     let items = serde_json::to_string(&world.attention().await).expect("JSON");
@@ -109,7 +111,11 @@ async fn an_object_that_cannot_be_read_and_is_not_known_is_kept_and_told() {
 async fn what_probes_and_uploads_left_goes_and_the_ledger_stays() {
     let world = World::copied(3).await;
     world.put("_probe/x/one", bytes::Bytes::from_static(b"1")).await;
-    let ledger = format!("_ledger/{}/{}.json", world.gateway.project, domain::id::uuid_at(world.now()));
+    let ledger = format!(
+        "_ledger/{}/{}.json",
+        world.gateway.project,
+        domain::id::uuid_at(world.now())
+    );
     world.put(&ledger, bytes::Bytes::from_static(b"{}")).await;
     world.pass(TimeDelta::days(400));
     world.run("sweep").await;
@@ -136,9 +142,15 @@ async fn a_store_that_is_away_loses_nothing_and_is_told() {
     let world = superseded().await;
     world.pass(TimeDelta::hours(2));
     let states = world.states();
-    world.s3.faults().always(testkit::object_store::Fault::Refuse(403, "AccessDenied"));
+    world
+        .s3
+        .faults()
+        .always(testkit::object_store::Fault::Refuse(403, "AccessDenied"));
     let run = world.run("sweep").await;
-    assert!(!run.counts["failed"].as_array().expect("told").is_empty(), "{run:?}");
+    assert!(
+        !run.counts["failed"].as_array().expect("told").is_empty(),
+        "{run:?}"
+    );
     assert_eq!(world.states(), states);
     world.s3.faults().clear();
     assert!(world.count("sweep", "removed").await > 0);

@@ -31,7 +31,9 @@ impl World {
         setup.options.archive.segment_rows = 4;
         let gateway = Gateway::with(setup).await;
         let services = &gateway.services;
-        services::storage_policies::sync_configuration(services).await.expect("a policy");
+        services::storage_policies::sync_configuration(services)
+            .await
+            .expect("a policy");
         let receiver = Receiver::start().await;
         let endpoint = gateway.endpoint(&receiver.url("/ok")).await;
         let change = PolicyChange {
@@ -40,9 +42,15 @@ impl World {
             backup: Some(true),
             own_storage: None,
         };
-        services::retention::save(services, &gateway.actor(), gateway.project, &change, Some("Checkout"))
-            .await
-            .expect("saved");
+        services::retention::save(
+            services,
+            &gateway.actor(),
+            gateway.project,
+            &change,
+            Some("Checkout"),
+        )
+        .await
+        .expect("saved");
         Self {
             gateway,
             s3,
@@ -63,7 +71,9 @@ impl World {
 
     pub(crate) async fn next_day(&self) {
         self.gateway.pass(TimeDelta::days(1));
-        services::partitions::keep_ahead(&self.gateway.services).await.expect("partitions");
+        services::partitions::keep_ahead(&self.gateway.services)
+            .await
+            .expect("partitions");
     }
 
     /// A day with `n` events that was copied; nothing has left yet.
@@ -85,10 +95,26 @@ impl World {
         world
     }
 
+    /// An event of yesterday is written today, as one that lay in a queue over midnight; then its day is
+    /// over for good and copied once more.
+    pub(crate) async fn come_late(&mut self) {
+        let yesterday = self.now() - TimeDelta::days(1);
+        self.gateway.clock.set(yesterday);
+        self.send(1).await;
+        self.gateway.clock.set(yesterday);
+        for _ in 0..2 {
+            self.next_day().await;
+        }
+        self.run("backup").await;
+        assert!(self.states().contains("replaced"), "{}", self.states());
+    }
+
     pub(crate) async fn try_run(&self, job: &str, input: JobInput) -> Run {
         let job = Job::called(job).expect("a job");
         let (services, actor) = (&self.gateway.services, self.gateway.actor());
-        services::jobs::run_now(services, &actor, job, input).await.expect("a run")
+        services::jobs::run_now(services, &actor, job, input)
+            .await
+            .expect("a run")
     }
 
     pub(crate) async fn run(&self, job: &str) -> Run {
@@ -100,15 +126,23 @@ impl World {
     /// One count of a run, 0 when it has none.
     pub(crate) async fn count(&self, job: &str, what: &str) -> u64 {
         let run = self.run(job).await;
-        run.counts[what].as_u64().unwrap_or_else(|| panic!("{what}: {run:?}"))
+        run.counts[what]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{what}: {run:?}"))
     }
 
     /// Runs SQL, for what no use case does.
     pub(crate) fn sql(&self, sql: &str) -> String {
         let url = self.gateway.database_url();
-        let output = Command::new("psql").args([url, "-v", "ON_ERROR_STOP=1", "-Atqc", sql]).output();
+        let output = Command::new("psql")
+            .args([url, "-v", "ON_ERROR_STOP=1", "-Atqc", sql])
+            .output();
         let output = output.expect("psql runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -133,7 +167,9 @@ impl World {
     }
 
     pub(crate) async fn attention(&self) -> Vec<Item> {
-        list(&self.gateway.services, &self.gateway.actor()).await.expect("a list")
+        list(&self.gateway.services, &self.gateway.actor())
+            .await
+            .expect("a list")
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -146,7 +182,10 @@ impl World {
 
     /// Writes an object into the store as another process would.
     pub(crate) async fn put(&self, key: &str, bytes: bytes::Bytes) {
-        self.store().put(key, storage::Body::Bytes(bytes), storage::PutCondition::Any).await.expect("stored");
+        self.store()
+            .put(key, storage::Body::Bytes(bytes), storage::PutCondition::Any)
+            .await
+            .expect("stored");
     }
 
     pub(crate) async fn remove(&self, key: &str) {

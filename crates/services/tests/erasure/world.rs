@@ -204,7 +204,7 @@ impl World {
         let mut found = Vec::new();
         for key in self.s3.keys() {
             if let Some(bytes) = self.s3.object(&key)
-                && key.ends_with(".gz")
+                && !key.starts_with('_')
                 && gunzip(&bytes).contains(text)
             {
                 found.push(key);

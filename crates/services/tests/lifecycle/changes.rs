@@ -50,8 +50,15 @@ async fn fewer_days_free_older_ones_in_the_next_run_and_more_days_keep_what_is_t
         gateway.wait_for(*id, domain::state::DeliveryState::Success).await;
     }
     world.accepted.extend(sent);
-    assert_eq!(world.hot_days().await, last_days(&world, 7), "only 7 days are kept");
-    assert!(world.readable(first).await == world.accepted, "the older ones are in the archive");
+    assert_eq!(
+        world.hot_days().await,
+        last_days(&world, 7),
+        "only 7 days are kept"
+    );
+    assert!(
+        world.readable(first).await == world.accepted,
+        "the older ones are in the archive"
+    );
 
     world.keep(30).await;
     let kept = world.hot_days().await;

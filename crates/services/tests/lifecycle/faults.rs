@@ -17,10 +17,10 @@ use services::access::Actor;
 use services::jobs::{Job, JobInput};
 use services::vault::Vault;
 use storage::ObjectStore;
+use testkit::TestS3;
 use testkit::db::Db;
 use testkit::db::pool::DbOptions;
 use testkit::object_store::Fault;
-use testkit::TestS3;
 
 use crate::wire::{Break, Wire};
 use crate::world::World;
@@ -29,6 +29,11 @@ use crate::world::World;
 const EVENTS: usize = 3;
 /// Days that are looked at after each fault; everything is at the end.
 const BACK: Days = Days::new(4);
+/// Most faults of one day.
+const STRIKES: usize = 6;
+/// Messages between two faults in the wire. Statements take two messages as a rule: odd, so that either
+/// is hit.
+const STEP: u64 = 11;
 /// How long another process works alone while one stands still, unless what it waits for is locked.
 const ALONE: Duration = Duration::from_millis(400);
 
@@ -98,7 +103,10 @@ impl Victim {
 
 /// The terms of leases whose holders died are over.
 async fn end_leases(world: &World) {
-    world.sql("UPDATE leases SET expires_at = clock_timestamp() WHERE name LIKE 'job:%'").await;
+    // One that a process is just about to take is its.
+    let sql = "UPDATE leases SET expires_at = clock_timestamp() WHERE name IN \
+               (SELECT name FROM leases WHERE name LIKE 'job:%' FOR UPDATE SKIP LOCKED)";
+    world.sql(sql).await;
 }
 
 /// The next run of each job, by a process that is well.
@@ -130,7 +138,9 @@ async fn archived(world: &World, since: NaiveDate) -> BTreeMap<EventId, String> 
     for object in objects {
         let (policy, key) = object.split_once(' ').expect("two columns");
         let policy = StoragePolicyId(policy.parse().expect("an id"));
-        let store = services::storage_policies::store_for(services, policy).await.expect("a store");
+        let store = services::storage_policies::store_for(services, policy)
+            .await
+            .expect("a store");
         for (id, data) in unpack(store.as_ref(), key).await {
             let seen = events.insert(id, data);
             assert!(seen.is_none(), "{id} is in the archive twice");
@@ -145,10 +155,16 @@ async fn unpack(store: &dyn ObjectStore, key: &str) -> Vec<(EventId, String)> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), bytes).expect("written");
     let input = std::fs::File::open(file.path()).expect("the file");
-    let output = Command::new("gunzip").arg("-c").stdin(input).output().expect("gunzip runs");
+    let output = Command::new("gunzip")
+        .arg("-c")
+        .stdin(input)
+        .output()
+        .expect("gunzip runs");
     assert!(output.status.success(), "{key}");
     let rows: Vec<Row<'_>> = serde_json::from_slice(&output.stdout).expect("one JSON array");
-    rows.iter().map(|row| (row.uid, row.data.get().to_owned())).collect()
+    rows.iter()
+        .map(|row| (row.uid, row.data.get().to_owned()))
+        .collect()
 }
 
 /// Compares every event since `since` with PostgreSQL, the archive and the API.
@@ -156,39 +172,62 @@ async fn check(world: &World, since: NaiveDate, what: &str) {
     let accepted = world.accepted_since(since);
     let (hot, archived) = (world.hot().await, archived(world, since).await);
     for (id, data) in &accepted {
-        assert!(hot.contains(id) || archived.contains_key(id), "{what}: {id} is lost");
+        assert!(
+            hot.contains(id) || archived.contains_key(id),
+            "{what}: {id} is lost"
+        );
         if let Some(copy) = archived.get(id) {
             assert_eq!(copy, data, "{what}: {id}");
         }
     }
     assert!(archived.keys().all(|id| accepted.contains_key(id)), "{what}");
-    assert!(world.readable(since).await == accepted, "{what}: the API shows something else");
+    assert!(
+        world.readable(since).await == accepted,
+        "{what}: the API shows something else"
+    );
     // A day is kept for one day behind its own.
     let first_hot = world.today() - Days::new(1);
     for id in accepted.keys() {
-        assert_eq!(hot.contains(id), id.day() >= first_hot, "{what}: {id} of {}", id.day());
+        assert_eq!(
+            hot.contains(id),
+            id.day() >= first_hot,
+            "{what}: {id} of {}",
+            id.day()
+        );
     }
 }
 
-/// A day passes for each of `plans`, whose faults strike its jobs one after the other, before they
-/// run undisturbed. Returns how many faults there were.
+/// Lives through days whose jobs are struck by one fault after the other, until a cycle gets through,
+/// and then run undisturbed. Returns how many faults there were.
 async fn sweep<F>(
     world: &mut World,
-    plans: impl IntoIterator<Item = Vec<F>>,
+    faults: impl IntoIterator<Item = F>,
     mut strike: impl AsyncFnMut(&World, &F) -> bool,
-) -> u64
+) -> usize
 where
     F: std::fmt::Debug,
 {
-    let mut made = 0;
-    for faults in plans {
+    let (mut faults, mut made) = (faults.into_iter().peekable(), 0);
+    while faults.peek().is_some() {
         world.send(EVENTS).await;
         world.next_day().await;
-        for fault in &faults {
-            made += u64::from(strike(world, fault).await);
+        let mut struck = Vec::new();
+        while struck.len() < STRIKES
+            && let Some(fault) = faults.peek()
+        {
+            if strike(world, fault).await {
+                struck.extend(faults.next());
+                continue;
+            }
+            // Too little was left to do for it; on a fresh day, there is never so much.
+            if struck.is_empty() {
+                faults.next();
+            }
+            break;
         }
+        made += struck.len();
         recover(world).await;
-        check(world, world.today() - BACK, &format!("{faults:?}")).await;
+        check(world, world.today() - BACK, &format!("{struck:?}")).await;
     }
     let first = world.accepted.keys().next().expect("events").day();
     check(world, first, "in the end").await;
@@ -207,37 +246,41 @@ async fn begin(world: &mut World) {
     world.next_day().await;
 }
 
-/// Breaks the wire at every `step`-th message, and while the next process recovers.
-async fn break_wire(kind: Break, step: u64) {
+/// Breaks the wire at message `first`, at the [`STEP`]-th after it and so on.
+async fn break_wire(kind: Break, first: u64) {
     let mut world = World::new().await;
     begin(&mut world).await;
     let calm = Victim::of(&world).await;
     cycle(&calm.services).await;
     let messages = calm.wire.messages();
-    assert!(messages > 50, "a cycle asks PostgreSQL many things, not {messages}");
-    let numbers = (0..).map(|i| 1 + i * step).take_while(|number| *number <= messages);
-    let plans = numbers.map(|number| vec![number, 1 + number * 7 % (messages / 3)]);
-    let made = sweep(&mut world, plans, async |world, number| {
+    assert!(
+        messages > 50,
+        "a cycle asks PostgreSQL many things, not {messages}"
+    );
+    let numbers = (0..)
+        .map(|i| first + i * STEP)
+        .take_while(|number| *number <= messages);
+    let made = sweep(&mut world, numbers, async |world, number| {
         Victim::of(world).await.work(world, *number, kind).await
     })
     .await;
     println!("{made} faults in the wire to PostgreSQL: {kind:?}, {messages} messages in a cycle");
-    assert!(made >= messages / step, "only {made} faults");
+    assert!(made >= 50, "only {made} faults");
 }
 
 #[tokio::test]
 async fn statements_that_never_reach_postgresql_lose_nothing() {
-    break_wire(Break::Before, 3).await;
+    break_wire(Break::Before, 1).await;
 }
 
 #[tokio::test]
 async fn statements_whose_answer_is_lost_lose_nothing() {
-    break_wire(Break::After, 3).await;
+    break_wire(Break::After, 2).await;
 }
 
 #[tokio::test]
 async fn a_process_that_dies_anywhere_loses_nothing() {
-    break_wire(Break::Death, 4).await;
+    break_wire(Break::Death, 3).await;
 }
 
 #[tokio::test]
@@ -261,19 +304,19 @@ async fn trouble_store(kinds: &[(Fault, bool)]) {
     let before = s3.faults().calls();
     recover(&world).await;
     let calls = s3.faults().calls() - before;
-    assert!(calls > 5, "a cycle writes and reads three objects, not in {calls} calls");
-    let plans = kinds.iter().flat_map(|(fault, lasts)| {
-        (1..=calls).map(move |number| {
-            let trouble = |number| Trouble {
-                number,
-                fault: fault.clone(),
-                lasts: *lasts,
-            };
-            vec![trouble(number), trouble(1 + number * 5 % calls)]
+    assert!(
+        calls > 5,
+        "a cycle writes and reads three objects, not in {calls} calls"
+    );
+    let troubles = kinds.iter().flat_map(|(fault, lasts)| {
+        (1..=calls).map(|number| Trouble {
+            number,
+            fault: fault.clone(),
+            lasts: *lasts,
         })
     });
     let faults = s3.faults();
-    let made = sweep(&mut world, plans, async |world, trouble| {
+    let made = sweep(&mut world, troubles, async |world, trouble| {
         let before = faults.made();
         let last = trouble.number + if trouble.lasts { 3 * calls } else { 0 };
         for number in trouble.number..=last {
@@ -285,7 +328,7 @@ async fn trouble_store(kinds: &[(Fault, bool)]) {
     })
     .await;
     println!("{made} faults of the store: {kinds:?}, {calls} calls in a cycle");
-    assert!(made >= calls * kinds.len() as u64, "only {made} faults");
+    assert!(made >= 8 * kinds.len(), "only {made} faults");
 }
 
 #[tokio::test]

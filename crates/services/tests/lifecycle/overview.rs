@@ -82,7 +82,8 @@ async fn days_ahead_are_counted_and_pages_hold_every_leaf_once() {
         .await
         .expect("partitions");
     let first = seen(&world, LeafQuery::default()).await;
-    assert_eq!(first.days_ahead, (14, 14));
+    let wanted = world.gateway.services.options.partitions.days_ahead;
+    assert_eq!(first.days_ahead, (wanted, wanted));
     assert!(first.page.1 > 1, "one page is not enough for this test");
     let mut names = Vec::new();
     for page in 1..=first.page.1 {

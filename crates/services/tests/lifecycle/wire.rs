@@ -98,7 +98,10 @@ impl Wire {
     /// Waits until the wire stands still or is dead.
     pub(crate) async fn broken(&self) {
         let mut stand = self.shared.stand.subscribe();
-        stand.wait_for(|stand| *stand != Stand::Open).await.expect("the wire is there");
+        stand
+            .wait_for(|stand| *stand != Stand::Open)
+            .await
+            .expect("the wire is there");
     }
 
     /// Ends a pause.

@@ -200,7 +200,11 @@ async fn a_subscription_may_not_try_for_longer_than_events_are_kept() {
     assert!(reason.contains("4 days") && reason.contains("3 days"), "{reason}");
     world.keep(true, "4").await;
     services.catalog.refresh(project).await.expect("loaded");
-    assert!(services::subscriptions::create(services, admin, project, subscription).await.is_ok());
+    assert!(
+        services::subscriptions::create(services, admin, project, subscription)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

@@ -56,7 +56,10 @@ pub(super) async fn run(config: &Config, days: u16, command: &Demo) -> Outcome {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, command.port))).await?;
     let url = format!("http://{}/ok", listener.local_addr()?);
     let mut config = config.clone();
-    config.delivery.allow_addresses.push(IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    config
+        .delivery
+        .allow_addresses
+        .push(IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST)));
     let services = wiring::services(&config, clock)?;
     let leader = Leader::new(&services);
     lead(&leader).await?;
@@ -121,13 +124,20 @@ async fn prepare(services: &Services, command: &Demo) -> Outcome {
         println!("The feature retention-policy is on now.");
     }
     storage_policies::sync_configuration(services).await?;
-    if storage_policies::newest(services, Scope::Instance).await?.is_none() {
+    if storage_policies::newest(services, Scope::Instance)
+        .await?
+        .is_none()
+    {
         let path = std::path::absolute(&command.archive)?.display().to_string();
         let policy = StoragePolicy::OnPrem(OnPremPolicy { path: path.clone() });
-        match storage_policies::save(services, &actor, Scope::Instance, Origin::Command, policy, false).await? {
+        match storage_policies::save(services, &actor, Scope::Instance, Origin::Command, policy, false)
+            .await?
+        {
             Saved::Done { .. } => println!("Copies lie in {path} now."),
             Saved::Unfit(_) => {
-                return Err(Failure::Refused(format!("{path} cannot hold copies; name another one with --archive")));
+                return Err(Failure::Refused(format!(
+                    "{path} cannot hold copies; name another one with --archive"
+                )));
             }
         }
     }
@@ -144,8 +154,9 @@ async fn live(
 ) -> Outcome {
     let mut subjects = make_projects(services, url).await?;
     let today = present.date_naive();
-    let days: Vec<NaiveDate> =
-        std::iter::successors(Some(first), |day| Some(next_day(*day))).take_while(|day| *day < today).collect();
+    let days: Vec<NaiveDate> = std::iter::successors(Some(first), |day| Some(next_day(*day)))
+        .take_while(|day| *day < today)
+        .collect();
     let bar = ProgressBar::new(days.len() as u64);
     for day in days {
         lead(leader).await?;
@@ -170,7 +181,10 @@ async fn live(
 /// would run side by side.
 async fn night(services: &Arc<Services>, day: NaiveDate, present: DateTime<Utc>) -> Outcome {
     let lifecycle = &services.options.lifecycle;
-    let (backup, deletion) = (lifecycle.backup_at, lifecycle.deletion_at.max(lifecycle.backup_at));
+    let (backup, deletion) = (
+        lifecycle.backup_at,
+        lifecycle.deletion_at.max(lifecycle.backup_at),
+    );
     let plan = [
         ("keep_partitions_ahead", start_of(day)),
         ("backup", day.and_time(backup).and_utc()),
@@ -213,7 +227,10 @@ async fn delivered(services: &Services, project: ProjectId, day: NaiveDate, even
 async fn make_projects(services: &Services, url: &str) -> Result<Vec<(Kept, EndpointId)>, Failure> {
     let actor = Actor::system();
     let known = projects::list(services, &actor, None).await?;
-    if let Some((name, _)) = PROJECTS.iter().find(|(name, _)| known.iter().any(|one| one.project.name == *name)) {
+    if let Some((name, _)) = PROJECTS
+        .iter()
+        .find(|(name, _)| known.iter().any(|one| one.project.name == *name))
+    {
         let text = format!("there is a project {name} already; --days wants to make it");
         return Err(Failure::Refused(text));
     }

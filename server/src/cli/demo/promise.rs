@@ -51,7 +51,9 @@ impl Kept {
         }
         for (day, accepted) in days {
             let (events, tier) = self.read_day(services, day).await?;
-            let same = accepted.iter().filter(|(id, data)| events.get(id).is_some_and(|read| read == *data));
+            let same = accepted
+                .iter()
+                .filter(|(id, data)| events.get(id).is_some_and(|read| read == *data));
             let readable = same.count();
             found.readable += readable;
             if readable < accepted.len() || events.len() > accepted.len() {
@@ -92,8 +94,7 @@ impl Kept {
         };
         let (mut found, mut tiers) = (BTreeMap::new(), Vec::new());
         loop {
-            let read =
-                events::read_list(services, &Actor::system(), self.id, &filter, request, true).await?;
+            let read = events::read_list(services, &Actor::system(), self.id, &filter, request, true).await?;
             tiers.push(read.tier());
             let page = read.data;
             found.extend(page.items.into_iter().map(|event| (event.id, event.payload)));

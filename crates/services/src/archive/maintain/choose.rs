@@ -79,13 +79,19 @@ mod tests {
 
     #[test]
     fn a_later_copy_of_the_day_stands_for_the_earlier_one() {
-        assert_eq!(chosen(&[(1, &[1, 2]), (2, &[3, 5]), (3, &[1, 2, 3]), (4, &[4, 5])]), Some(vec![3, 4]));
+        assert_eq!(
+            chosen(&[(1, &[1, 2]), (2, &[3, 5]), (3, &[1, 2, 3]), (4, &[4, 5])]),
+            Some(vec![3, 4])
+        );
         assert_eq!(chosen(&[(1, &[1, 2]), (2, &[1, 2])]), Some(vec![2]));
     }
 
     #[test]
     fn a_later_copy_that_broke_off_does_not() {
-        assert_eq!(chosen(&[(1, &[1, 2]), (2, &[3, 4]), (3, &[1, 2, 3])]), Some(vec![1, 2]));
+        assert_eq!(
+            chosen(&[(1, &[1, 2]), (2, &[3, 4]), (3, &[1, 2, 3])]),
+            Some(vec![1, 2])
+        );
     }
 
     #[test]

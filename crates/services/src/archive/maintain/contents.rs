@@ -35,26 +35,34 @@ pub(super) async fn footer(store: &dyn ObjectStore, meta: &Meta) -> Result<Foote
     let tail = meta.size.saturating_sub(POINTER_BYTES as u64)..meta.size;
     let place = read_pointer(&store.get_range(&meta.key, tail, etag).await?, meta.size)?;
     let offset = place.start;
-    Ok(read_footer(&store.get_range(&meta.key, place, etag).await?, offset)?)
+    Ok(read_footer(
+        &store.get_range(&meta.key, place, etag).await?,
+        offset,
+    )?)
 }
 
 /// The row of an object's segment, as far as its end tells it.
 ///
 /// # Errors
 /// [`CopyError::is_damage`] when it is not a segment of ours, or lies under a key that is not its own.
-pub(super) async fn describe(
-    store: &dyn ObjectStore,
-    policy: Uuid,
-    key: &str,
-) -> Result<Segment, CopyError> {
+pub(super) async fn describe(store: &dyn ObjectStore, policy: Uuid, key: &str) -> Result<Segment, CopyError> {
     let missing = || StoreError::new(ErrorKind::NotFound, "the object is gone");
     let meta = store.head(key).await?.ok_or_else(missing)?;
     let footer = footer(store, &meta).await?;
     let identity = &footer.identity;
-    if object_key(&identity.tenant, identity.kind, &identity.topic, identity.archive_id) != key {
+    if object_key(
+        &identity.tenant,
+        identity.kind,
+        &identity.topic,
+        identity.archive_id,
+    ) != key
+    {
         return Err(CopyError::Differs("the key of the object"));
     }
-    let project = identity.tenant.parse().map_err(|_| CopyError::Differs("the project"))?;
+    let project = identity
+        .tenant
+        .parse()
+        .map_err(|_| CopyError::Differs("the project"))?;
     let first_at = instant_of(footer.index.first_id()).ok_or(CopyError::Differs("the form of its ids"))?;
     let at = |ms| DateTime::from_timestamp_millis(ms).unwrap_or_default();
     Ok(Segment {
@@ -170,8 +178,13 @@ pub(super) async fn nowhere_else(
     settled_before: Option<DateTime<chrono::Utc>>,
 ) -> Result<Option<Vec<Uuid>>, NowhereError> {
     let group = db::segment_care::Group::of(segment);
-    for other in db::segment_care::counting(&services.db, &group).await.map_err(Error::from)? {
-        let overlaps = other.ids.is_some_and(|(first, last)| ids.iter().any(|id| (first..=last).contains(id)));
+    for other in db::segment_care::counting(&services.db, &group)
+        .await
+        .map_err(Error::from)?
+    {
+        let overlaps = other
+            .ids
+            .is_some_and(|(first, last)| ids.iter().any(|id| (first..=last).contains(id)));
         if other.id == segment.id || !overlaps {
             continue;
         }
@@ -184,7 +197,9 @@ pub(super) async fn nowhere_else(
     }
     let mut rest = Vec::new();
     for chunk in ids.chunks(2000) {
-        let hot = db::segment_reads::existing(&services.db, segment.kind, chunk).await.map_err(Error::from)?;
+        let hot = db::segment_reads::existing(&services.db, segment.kind, chunk)
+            .await
+            .map_err(Error::from)?;
         let hot: std::collections::HashSet<Uuid> = hot.into_iter().collect();
         rest.extend(chunk.iter().filter(|id| !hot.contains(id)));
     }

@@ -22,7 +22,7 @@ pub async fn measure(services: &Services) -> Result<()> {
     let now = services.clock.now();
     let subjects = backups::subjects(&services.db).await?;
     let uncovered = backups::uncovered(&services.db).await?;
-    let figures = db::segment_care::figures(&services.db, now - OVERDUE).await?;
+    let figures = db::segment_figures::figures(&services.db, now - OVERDUE).await?;
     let failing = uncovered.iter().filter_map(|day| day.failed_since).min();
     gauge!("longhaul_backup_uncovered_days").set(uncovered.len() as f64);
     gauge!("longhaul_backup_failing_seconds").set(failing.map_or(0.0, |since| seconds(now - since)));
@@ -32,13 +32,20 @@ pub async fn measure(services: &Services) -> Result<()> {
     for subject in subjects.iter().take(PROJECTS) {
         for (part, through) in Part::ALL.into_iter().zip(subject.through) {
             let Some(through) = through else { continue };
-            let labels = [("project", subject.id.to_string()), ("part", part.as_str().to_owned())];
+            let labels = [
+                ("project", subject.id.to_string()),
+                ("part", part.as_str().to_owned()),
+            ];
             gauge!("longhaul_backup_watermark_timestamp_seconds", &labels)
                 .set(start_of(next_day(through)).timestamp() as f64);
         }
     }
     for state in SegmentState::ALL {
-        let n = figures.states.iter().find(|(known, _)| known == state).map_or(0, |(_, n)| *n);
+        let n = figures
+            .states
+            .iter()
+            .find(|(known, _)| known == state)
+            .map_or(0, |(_, n)| *n);
         gauge!("longhaul_archive_segments", "state" => state.as_str()).set(n as f64);
     }
     gauge!("longhaul_archive_unverified_segments").set(figures.unverified as f64);
@@ -51,7 +58,10 @@ pub async fn measure(services: &Services) -> Result<()> {
 
 /// How long the first day that is not covered has been over, in seconds; 0 when every ended day is.
 fn age(subject: &Subject, first: Option<NaiveDate>, now: DateTime<Utc>) -> f64 {
-    let open = subject.through.iter().filter_map(|through| through.map(next_day).or(first));
+    let open = subject
+        .through
+        .iter()
+        .filter_map(|through| through.map(next_day).or(first));
     let Some(day) = open.min() else {
         return 0.0;
     };

@@ -106,7 +106,11 @@ impl From<db::DbError> for Trouble {
 type Spot = (usize, String);
 
 /// Every unknown object by its group.
-async fn sort(services: &Services, places: &[Place], counts: &mut Counts) -> Result<BTreeMap<Group, Vec<Spot>>> {
+async fn sort(
+    services: &Services,
+    places: &[Place],
+    counts: &mut Counts,
+) -> Result<BTreeMap<Group, Vec<Spot>>> {
     let mut groups: BTreeMap<Group, Vec<Spot>> = BTreeMap::new();
     let mut seen = HashSet::new();
     for (number, place) in places.iter().enumerate() {
@@ -115,19 +119,30 @@ async fn sort(services: &Services, places: &[Place], counts: &mut Counts) -> Res
             Err(ListError::Service(error)) => return Err(error),
             Err(ListError::Store(error)) => {
                 if place.is_used {
-                    tell(&mut counts.failed, format!("storage policy {}: {error}", place.policy));
+                    tell(
+                        &mut counts.failed,
+                        format!("storage policy {}: {error}", place.policy),
+                    );
                 }
                 continue;
             }
         };
-        for Unknown { archive_id, meta, known } in found.unknown {
+        for Unknown {
+            archive_id,
+            meta,
+            known,
+        } in found.unknown
+        {
             // Two versions of a policy may mean the same place.
             if known.is_some_and(|known| !known.is_unknown) || !seen.insert(archive_id) {
                 continue;
             }
             counts.unknown += 1;
             match contents::describe(place.store.as_ref(), place.policy, &meta.key).await {
-                Ok(segment) => groups.entry(Group::of(&segment)).or_default().push((number, meta.key)),
+                Ok(segment) => groups
+                    .entry(Group::of(&segment))
+                    .or_default()
+                    .push((number, meta.key)),
                 Err(error) if error.is_damage() => tell(&mut counts.left, format!("{}: {error}", meta.key)),
                 Err(error) => tell(&mut counts.failed, format!("{}: {error}", meta.key)),
             }
@@ -158,8 +173,18 @@ async fn settle(
     dry_run: bool,
     counts: &mut Counts,
 ) -> std::result::Result<(), Trouble> {
-    if db::projects::find(services.db.orm(), group.project.0).await?.is_none() {
-        tell(&mut counts.left, format!("{} objects of project {}, which does not exist", spots.len(), group.project));
+    if db::projects::find(services.db.orm(), group.project.0)
+        .await?
+        .is_none()
+    {
+        tell(
+            &mut counts.left,
+            format!(
+                "{} objects of project {}, which does not exist",
+                spots.len(),
+                group.project
+            ),
+        );
         return Ok(());
     }
     let mut members = new_ones(places, spots, counts).await?;
@@ -172,23 +197,41 @@ async fn settle(
     }
     let readable: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member { id: member.segment.id, ids: member.ids() })
+        .map(|member| Member {
+            id: member.segment.id,
+            ids: member.ids(),
+        })
         .collect();
     let Some(chosen) = choose(&readable).filter(|chosen| stands_for_lost(&members, chosen)) else {
-        tell(&mut counts.left, format!("{} objects of {}, {}: they do not fit together", added, group.day, group.topic));
+        tell(
+            &mut counts.left,
+            format!(
+                "{} objects of {}, {}: they do not fit together",
+                added, group.day, group.topic
+            ),
+        );
         return Ok(());
     };
     let replaced: Vec<Uuid> = ids_of(old.iter().filter(|one| !chosen.contains(&one.segment.id)));
-    let adopted: Vec<Adopted> =
-        members.into_iter().filter(|one| one.is_new && chosen.contains(&one.segment.id)).filter_map(adopted).collect();
+    let adopted: Vec<Adopted> = members
+        .into_iter()
+        .filter(|one| one.is_new && chosen.contains(&one.segment.id))
+        .filter_map(adopted)
+        .collect();
     counts.adopted += adopted.len() as u64;
-    counts.rows += adopted.iter().map(|one| u64::from(one.segment.row_count.unsigned_abs())).sum::<u64>();
+    counts.rows += adopted
+        .iter()
+        .map(|one| u64::from(one.segment.row_count.unsigned_abs()))
+        .sum::<u64>();
     counts.replaced += replaced.len() as u64;
     if dry_run {
         return Ok(());
     }
     if !segment_care::adopt(&services.db, group, &adopted, &replaced, services.clock.now()).await? {
-        tell(&mut counts.failed, format!("{}, {}: the index changed meanwhile", group.day, group.topic));
+        tell(
+            &mut counts.failed,
+            format!("{}, {}: the index changed meanwhile", group.day, group.topic),
+        );
         return Ok(());
     }
     for segment in replaced {
@@ -245,7 +288,8 @@ async fn beside(
 ) -> std::result::Result<(), Trouble> {
     let stretches: Vec<(Uuid, Uuid)> = members.iter().filter_map(|member| member.segment.ids).collect();
     for segment in segment_care::counting(&services.db, group).await? {
-        let shares = |(first, last): (Uuid, Uuid)| stretches.iter().any(|other| first <= other.1 && other.0 <= last);
+        let shares =
+            |(first, last): (Uuid, Uuid)| stretches.iter().any(|other| first <= other.1 && other.0 <= last);
         if !segment.ids.is_some_and(shares) {
             continue;
         }
@@ -271,23 +315,27 @@ async fn beside(
 /// Whether the chosen ones have as many rows as those that cannot be read any more, where those lay.
 fn stands_for_lost(members: &[Candidate], chosen: &HashSet<Uuid>) -> bool {
     let lost = members.iter().filter(|member| member.contents.is_none());
-    lost.filter_map(|member| Some((member.segment.ids?, member.segment.row_count))).all(|((first, last), rows)| {
-        let kept: BTreeSet<Uuid> = members
-            .iter()
-            .filter(|member| chosen.contains(&member.segment.id))
-            .flat_map(Candidate::ids)
-            .filter(|id| (first..=last).contains(*id))
-            .copied()
-            .collect();
-        kept.len() >= usize::try_from(rows).unwrap_or(usize::MAX)
-    })
+    lost.filter_map(|member| Some((member.segment.ids?, member.segment.row_count)))
+        .all(|((first, last), rows)| {
+            let kept: BTreeSet<Uuid> = members
+                .iter()
+                .filter(|member| chosen.contains(&member.segment.id))
+                .flat_map(Candidate::ids)
+                .filter(|id| (first..=last).contains(*id))
+                .copied()
+                .collect();
+            kept.len() >= usize::try_from(rows).unwrap_or(usize::MAX)
+        })
 }
 
 /// What is known of the day's backup now: a day of which PostgreSQL still has rows is covered once more,
 /// which compares them; any other is covered.
 async fn mark(services: &Services, group: &Group) -> Result<()> {
     const WHY: &str = "the index of its segments was made anew";
-    let part = Part::ALL.into_iter().find(|part| kinds(*part).contains(&group.kind)).unwrap_or(Part::Events);
+    let part = Part::ALL
+        .into_iter()
+        .find(|part| kinds(*part).contains(&group.kind))
+        .unwrap_or(Part::Events);
     let (mut is_hot, mut rows, mut bytes) = (false, 0, 0);
     for kind in kinds(part) {
         is_hot |= segment_care::is_hot(&services.db, group.project, *kind, group.day).await?;

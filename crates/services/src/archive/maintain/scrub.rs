@@ -147,7 +147,10 @@ impl Scrub<'_> {
             if self.away.contains(&segment.policy_id) {
                 continue;
             }
-            context.progress.tell(done as u64, total, &segment.object_key).await;
+            context
+                .progress
+                .tell(done as u64, total, &segment.object_key)
+                .await;
             let store = store_for(self.services, segment.policy_id.into()).await?;
             let finding = match copy::verify(store.as_ref(), &segment).await {
                 Ok(()) => Finding::Whole,
@@ -170,7 +173,9 @@ impl Scrub<'_> {
                 // Meanwhile it may have been rewritten, or superseded and removed.
                 let now = db::segments::find(&self.services.db, segment.id).await?;
                 let is_as_before = |now: &Segment| {
-                    now.state == SegmentState::Committed && now.generation == segment.generation && now.etag == segment.etag
+                    now.state == SegmentState::Committed
+                        && now.generation == segment.generation
+                        && now.etag == segment.etag
                 };
                 if !now.as_ref().is_some_and(is_as_before) {
                     return Ok(());
@@ -182,10 +187,16 @@ impl Scrub<'_> {
         match finding {
             Finding::Whole => Ok(()),
             Finding::Damaged(why) => self.quarantine(segment, &why).await,
-            Finding::Changed => self.quarantine(segment, "its object is missing in the store").await,
+            Finding::Changed => {
+                self.quarantine(segment, "its object is missing in the store")
+                    .await
+            }
             Finding::Away(why) => {
                 self.away.insert(segment.policy_id);
-                tell(&mut self.counts.failed, format!("storage policy {}: {why}", segment.policy_id));
+                tell(
+                    &mut self.counts.failed,
+                    format!("storage policy {}: {why}", segment.policy_id),
+                );
                 Ok(())
             }
         }
@@ -197,13 +208,16 @@ impl Scrub<'_> {
             Ok(there) => there,
             Err(error) => return Ok(error.into()),
         };
-        let same_text = there.generation != segment.generation || there.content_sha256 == segment.content_sha256;
+        let same_text =
+            there.generation != segment.generation || there.content_sha256 == segment.content_sha256;
         let fits = there.id == segment.id
             && there.project_id == segment.project_id
             && (there.kind, &there.topic) == (segment.kind, &segment.topic)
             && (there.row_count, there.ids) == (segment.row_count, segment.ids);
         if !fits || !same_text || there.generation < segment.generation {
-            return Ok(Finding::Damaged("its object is not the one that was written".to_owned()));
+            return Ok(Finding::Damaged(
+                "its object is not the one that was written".to_owned(),
+            ));
         }
         let read = match contents::read(store, &there).await {
             Ok(read) => read,
@@ -236,9 +250,14 @@ impl Scrub<'_> {
         self.services.archive.forget(id);
         tracing::error!(segment = %id, key = segment.object_key, why, "a segment is damaged");
         self.counts.damaged += 1;
-        tell(&mut self.counts.quarantined, format!("{}: {why}", segment.object_key));
+        tell(
+            &mut self.counts.quarantined,
+            format!("{}: {why}", segment.object_key),
+        );
         if segment_care::is_hot(db, segment.project_id, segment.kind, segment.day).await? {
-            let part = Part::ALL.into_iter().find(|part| kinds(*part).contains(&segment.kind));
+            let part = Part::ALL
+                .into_iter()
+                .find(|part| kinds(*part).contains(&segment.kind));
             let day = (segment.project_id, part.unwrap_or(Part::Events), segment.day);
             backups::reopen(db, day, &format!("a segment of the day is damaged: {why}")).await?;
         }

@@ -141,7 +141,9 @@ impl Sweep<'_> {
             Fate::Later => {}
             Fate::Gone => {
                 if !self.dry_run {
-                    segment_care::removed(&self.services.db, segment.id).await.map_err(Error::from)?;
+                    segment_care::removed(&self.services.db, segment.id)
+                        .await
+                        .map_err(Error::from)?;
                 }
             }
             Fate::Remove => self.remove(&place, segment).await?,
@@ -168,11 +170,13 @@ impl Sweep<'_> {
             Err(error) => return Err(error.into()),
         };
         let before = Some(self.now - GRACE);
-        Ok(match contents::nowhere_else(self.services, &segment, ids, before).await? {
-            None => Fate::Later,
-            Some(rest) if rest.is_empty() => Fate::Remove,
-            Some(rest) => Fate::Last(rest.len()),
-        })
+        Ok(
+            match contents::nowhere_else(self.services, &segment, ids, before).await? {
+                None => Fate::Later,
+                Some(rest) if rest.is_empty() => Fate::Remove,
+                Some(rest) => Fate::Last(rest.len()),
+            },
+        )
     }
 
     /// Whether segments that count have as many rows where a damaged one lay, or it never counted.
@@ -185,9 +189,13 @@ impl Sweep<'_> {
         };
         let group = segment_care::Group::of(segment);
         let counting = segment_care::counting(&self.services.db, &group).await?;
-        let reach = counting.first().zip(counting.last()).and_then(|(low, high)| Some((low.ids?.0, high.ids?.1)));
+        let reach = counting
+            .first()
+            .zip(counting.last())
+            .and_then(|(low, high)| Some((low.ids?.0, high.ids?.1)));
         let rows: i64 = counting.iter().map(|one| i64::from(one.row_count)).sum();
-        Ok(reach.is_some_and(|(low, high)| low <= first && last <= high) && rows >= i64::from(segment.row_count))
+        Ok(reach.is_some_and(|(low, high)| low <= first && last <= high)
+            && rows >= i64::from(segment.row_count))
     }
 
     async fn remove(&mut self, place: &Place, segment: &Segment) -> std::result::Result<(), NowhereError> {
@@ -195,12 +203,17 @@ impl Sweep<'_> {
             match unknown::remove(place.store.as_ref(), &segment.object_key).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Denied => {
-                    tell(&mut self.counts.left, format!("{}: the store protects it", segment.object_key));
+                    tell(
+                        &mut self.counts.left,
+                        format!("{}: the store protects it", segment.object_key),
+                    );
                     return Ok(());
                 }
                 Err(error) => return Err(CopyError::from(error).into()),
             }
-            segment_care::removed(&self.services.db, segment.id).await.map_err(Error::from)?;
+            segment_care::removed(&self.services.db, segment.id)
+                .await
+                .map_err(Error::from)?;
             self.services.archive.forget(segment.id);
         }
         self.counts.removed += 1;
@@ -232,7 +245,9 @@ impl Sweep<'_> {
                 Ok(()) => {}
                 Err(NowhereError::Service(error @ Error::Unavailable { .. })) => return Err(error),
                 Err(error) if place.is_used => self.fail(&format!("storage policy {}", place.policy), error),
-                Err(error) => tracing::debug!(?error, policy = %place.policy, "a place without segments is away"),
+                Err(error) => {
+                    tracing::debug!(?error, policy = %place.policy, "a place without segments is away");
+                }
             }
         }
         Ok(())
@@ -260,8 +275,14 @@ impl Sweep<'_> {
         if self.dry_run {
             return Ok(());
         }
-        for probe in found.probes.iter().filter(|probe| self.now - probe.modified >= UNKNOWN_FOR) {
-            unknown::remove(place.store.as_ref(), &probe.key).await.map_err(CopyError::from)?;
+        for probe in found
+            .probes
+            .iter()
+            .filter(|probe| self.now - probe.modified >= UNKNOWN_FOR)
+        {
+            unknown::remove(place.store.as_ref(), &probe.key)
+                .await
+                .map_err(CopyError::from)?;
             self.counts.removed += 1;
             self.counts.removed_bytes += probe.size;
         }
@@ -284,7 +305,9 @@ impl Sweep<'_> {
             tell(&mut self.counts.left, format!("{key}: nobody knows whose it is"));
             return Ok(());
         };
-        let project = db::projects::find(self.services.db.orm(), row.project_id.0).await.map_err(Error::from)?;
+        let project = db::projects::find(self.services.db.orm(), row.project_id.0)
+            .await
+            .map_err(Error::from)?;
         if project.is_none() {
             // Of another instance, or of a project that was removed by hand.
             self.counts.foreign += 1;
@@ -299,7 +322,9 @@ impl Sweep<'_> {
                 if !self.dry_run {
                     let why = format!("the index does not know it, and it cannot be read: {why}");
                     let db = &self.services.db;
-                    segment_care::quarantine_unknown(db, &row, &why, self.now).await.map_err(Error::from)?;
+                    segment_care::quarantine_unknown(db, &row, &why, self.now)
+                        .await
+                        .map_err(Error::from)?;
                 }
             }
         }

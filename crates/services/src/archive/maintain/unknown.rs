@@ -84,7 +84,9 @@ pub(super) async fn list(services: &Services, place: &Place) -> Result<Found, Li
             }
         }
         let ids: Vec<Uuid> = named.iter().map(|(id, _)| *id).collect();
-        let known = segment_care::known(&services.db, &ids).await.map_err(Error::from)?;
+        let known = segment_care::known(&services.db, &ids)
+            .await
+            .map_err(Error::from)?;
         for (archive_id, meta) in named {
             let known = known.get(&archive_id).copied();
             if known.is_none_or(|known| known.is_unknown || known.state == SegmentState::Deleted) {
@@ -108,7 +110,10 @@ pub(super) async fn remove(store: &dyn ObjectStore, key: &str) -> Result<(), Sto
         Err(error) if error.kind() == ErrorKind::Unsupported => Vec::new(),
         versions => versions?,
     };
-    let ids: Vec<&str> = versions.iter().filter_map(|version| version.version_id.as_deref()).collect();
+    let ids: Vec<&str> = versions
+        .iter()
+        .filter_map(|version| version.version_id.as_deref())
+        .collect();
     for id in &ids {
         store.delete(key, Some(id)).await?;
     }

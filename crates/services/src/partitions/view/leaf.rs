@@ -201,6 +201,8 @@ impl Judge {
             return (LeafState::OnHold, None);
         }
         match coverage {
+            // Nothing was ever written to it: there is nothing to back up.
+            _ if is_empty(leaf) => (LeafState::Ended, None),
             Coverage::Off => (LeafState::Ended, None),
             Coverage::Covered => (LeafState::BackedUp, None),
             Coverage::Waiting(why) => (LeafState::Waiting, why.clone()),
@@ -238,6 +240,11 @@ impl Judge {
             self.times.next_deletion
         }
     }
+}
+
+/// Whether a leaf is known to hold nothing.
+fn is_empty(leaf: &Leaf) -> bool {
+    leaf.counted && leaf.rows == 0
 }
 
 #[cfg(test)]
@@ -347,6 +354,21 @@ mod tests {
         off.is_deleting = false;
         let view = off.view(&leaf(date(10, 10), 30));
         assert_eq!((view.next, view.at), (Next::DeletingOff, None));
+    }
+
+    #[test]
+    fn a_leaf_that_was_never_written_waits_for_no_backup() {
+        let mut empty = leaf(date(11, 19), 30);
+        empty.rows = 0;
+        let view = judge(Vec::new()).view(&empty);
+        assert_eq!((view.state, view.next), (LeafState::Ended, Next::Drop));
+        empty.counted = false;
+        let view = judge(Vec::new()).view(&empty);
+        assert_eq!(
+            view.state,
+            LeafState::Waiting,
+            "an estimate of nothing is no proof"
+        );
     }
 
     #[test]

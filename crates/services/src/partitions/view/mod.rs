@@ -10,7 +10,7 @@ mod tables;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use db::conversion::Conversion;
 use db::partitions::{Leaf, LeafFilter, LeafKind, Totals, totals};
-use domain::lifecycle::{KeepDays, PARTITIONED_TABLES, next_day};
+use domain::lifecycle::{KeepDays, next_day};
 
 pub use coverage::Coverage;
 pub use db::partition_view::LeafDrop;
@@ -259,9 +259,7 @@ fn matches(view: &LeafView, query: &LeafQuery) -> bool {
 
 fn order(a: &LeafView, b: &LeafView, sort: LeafSort) -> std::cmp::Ordering {
     let place = |view: &LeafView| {
-        let table = PARTITIONED_TABLES
-            .iter()
-            .rposition(|table| *table == view.leaf.table);
+        let table = tables::ORDER.iter().position(|table| *table == view.leaf.table);
         (table, view.leaf.keep_days)
     };
     let by_sort = match sort {
@@ -275,7 +273,7 @@ fn order(a: &LeafView, b: &LeafView, sort: LeafSort) -> std::cmp::Ordering {
     };
     by_sort
         .then_with(|| b.leaf.day.cmp(&a.leaf.day))
-        .then_with(|| place(b).cmp(&place(a)))
+        .then_with(|| place(a).cmp(&place(b)))
 }
 
 /// Tells the leaves of the page how many segments hold their rows.

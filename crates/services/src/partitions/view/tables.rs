@@ -8,6 +8,8 @@ use db::partitions::LeafKind;
 use super::coverage::{Coverage, worse};
 use super::leaf::{LeafState, LeafView};
 
+/// The tables as pages list them.
+pub(super) const ORDER: [&str; 4] = ["events", "event_deliveries", "delivery_attempts", "events_search"];
 /// Days before today that are shown.
 const BEFORE: u64 = 30;
 /// Days after today that are shown.
@@ -51,15 +53,14 @@ pub struct DayView {
     pub is_legacy: bool,
 }
 
-/// The tables that exist, as pages list them: events first.
+/// The tables that exist.
 pub(super) fn views(
     heaps: &[Heap],
     leaves: &[LeafView],
     waiting: &[(&'static str, i64)],
     today: NaiveDate,
 ) -> Vec<TableView> {
-    let order = ["events", "event_deliveries", "delivery_attempts", "events_search"];
-    let heaps = order
+    let heaps = ORDER
         .into_iter()
         .filter_map(|name| heaps.iter().find(|heap| heap.table == name));
     heaps.map(|heap| view(heap, leaves, waiting, today)).collect()
