@@ -16,14 +16,14 @@ test("days of every table are drawn, and told as a table", async ({ page, script
   const name = await strip.getByRole("link", { name: /created ahead/ }).first().getAttribute("aria-label");
   await strip.getByRole("link", { name: /created ahead/ }).first().click();
   await expect(page).toHaveURL(/q=day%3A\d{8}/);
-  const leaves = page.getByRole("table", { name: /^Leaves/ });
+  const leaves = page.getByRole("table", { name: /^Leaves and/ });
   await expect(leaves.getByText("Ahead").first()).toBeVisible();
   expect(name).toContain("events, ");
 });
 
 test("leaves are filtered, ordered and turned page by page", async ({ page, script }) => {
   await open(page, HERE, script);
-  const leaves = page.getByRole("table", { name: /^Leaves/ });
+  const leaves = page.getByRole("table", { name: /^Leaves and/ });
   await expect(leaves.getByRole("rowheader")).toHaveCount(25);
   await page.getByRole("link", { name: "Next", exact: true }).last().click();
   await expect(page).toHaveURL(/page=2/);

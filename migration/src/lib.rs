@@ -32,7 +32,13 @@ macro_rules! steps {
     };
 }
 
-steps![m0001_identity, m0002_routing, m0003_hot_tables, m0004_work, m0005_lifecycle];
+steps![
+    m0001_identity,
+    m0002_routing,
+    m0003_hot_tables,
+    m0004_work,
+    m0005_lifecycle
+];
 
 /// A number that changes with the SQL of any step: names a database that holds this schema.
 pub fn fingerprint() -> u64 {

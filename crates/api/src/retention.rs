@@ -3,7 +3,6 @@
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use services::features::{Flag, Origin};
 use services::retention::preview::{DayPreview, TablePreview};
 use services::retention::{Policy, PolicyChange, Preview, Retention, Saved};

@@ -131,9 +131,10 @@ fn from_row(row: &PgRow) -> Result<BackupDay, sqlx::Error> {
 /// # Errors
 /// As every statement.
 pub async fn uncovered(db: &Db) -> Result<Vec<BackupDay>, DbError> {
-    let rows = sqlx::query("SELECT * FROM backup_days WHERE state <> 'covered' ORDER BY day, project_id, part")
-        .fetch_all(db.pool())
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM backup_days WHERE state <> 'covered' ORDER BY day, project_id, part")
+            .fetch_all(db.pool())
+            .await?;
     Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
 }
 
@@ -147,13 +148,14 @@ pub async fn days(
     from: NaiveDate,
     to: NaiveDate,
 ) -> Result<Vec<BackupDay>, DbError> {
-    let rows =
-        sqlx::query("SELECT * FROM backup_days WHERE project_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day, part")
-            .bind(project.0)
-            .bind(from)
-            .bind(to)
-            .fetch_all(db.pool())
-            .await?;
+    let rows = sqlx::query(
+        "SELECT * FROM backup_days WHERE project_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day, part",
+    )
+    .bind(project.0)
+    .bind(from)
+    .bind(to)
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
 }
 

@@ -193,9 +193,11 @@ pub async fn leaf_digests(
 /// # Errors
 /// As every statement.
 pub async fn first_day(db: &Db, table: &str) -> Result<Option<NaiveDate>, DbError> {
-    let id: Option<Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT id FROM {table} ORDER BY id LIMIT 1")))
-        .fetch_optional(db.pool())
-        .await?;
+    let id: Option<Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT id FROM {table} ORDER BY id LIMIT 1"
+    )))
+    .fetch_optional(db.pool())
+    .await?;
     Ok(id.map(|id| EventId(id).day()))
 }
 

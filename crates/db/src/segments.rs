@@ -252,12 +252,14 @@ pub async fn uploaded(db: &Db, written: &Written) -> Result<(), DbError> {
     .execute(&mut *txn)
     .await?;
     for (what, bits) in &written.filters {
-        sqlx::query("INSERT INTO segment_filters (segment_id, what, bits) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(written.id)
-            .bind(*what)
-            .bind(bits)
-            .execute(&mut *txn)
-            .await?;
+        sqlx::query(
+            "INSERT INTO segment_filters (segment_id, what, bits) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(written.id)
+        .bind(*what)
+        .bind(bits)
+        .execute(&mut *txn)
+        .await?;
     }
     txn.commit().await?;
     Ok(())
@@ -336,10 +338,12 @@ pub async fn find(db: &Db, id: Uuid) -> Result<Option<Segment>, DbError> {
 /// As every statement.
 pub async fn any_under(db: &Db, policy: Uuid) -> Result<bool, DbError> {
     Ok(
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM segments WHERE policy_id = $1 AND etag IS NOT NULL)")
-            .bind(policy)
-            .fetch_one(db.pool())
-            .await?,
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM segments WHERE policy_id = $1 AND etag IS NOT NULL)",
+        )
+        .bind(policy)
+        .fetch_one(db.pool())
+        .await?,
     )
 }
 
@@ -401,10 +405,11 @@ pub async fn commit(db: &Db, commit: &Commit<'_>, now: DateTime<Utc>) -> Result<
             return Ok(Verdict::Changed);
         }
     }
-    let replaced = sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
-        .bind(commit.old)
-        .execute(&mut *txn)
-        .await?;
+    let replaced =
+        sqlx::query("UPDATE segments SET state = 'replaced' WHERE id = ANY($1) AND state = 'committed'")
+            .bind(commit.old)
+            .execute(&mut *txn)
+            .await?;
     // One of them is being rewritten, or was quarantined.
     if usize::try_from(replaced.rows_affected()).unwrap_or(0) != commit.old.len() {
         return Ok(Verdict::Changed);
@@ -512,9 +517,7 @@ pub async fn stored_digests(
     let mut digests: BTreeMap<ProjectId, ClassDigests> = BTreeMap::new();
     for row in rows {
         let classes: ClassDigests = serde_json::from_value(row.try_get("classes")?).unwrap_or_default();
-        let of_project = digests
-            .entry(ProjectId(row.try_get("project_id")?))
-            .or_default();
+        let of_project = digests.entry(ProjectId(row.try_get("project_id")?)).or_default();
         for (class, digest) in classes {
             of_project.entry(class).or_default().merge(digest);
         }

@@ -111,7 +111,8 @@ impl Target {
     ///
     /// A value stands in JSON as it is, or with a backslash somewhere.
     pub fn may_stand_in(&self, text: &str) -> bool {
-        self.value().is_none_or(|value| text.contains(value) || text.contains('\\'))
+        self.value()
+            .is_none_or(|value| text.contains(value) || text.contains('\\'))
     }
 
     /// What becomes of an event; `None` when the target does not mean it.
@@ -136,7 +137,11 @@ pub fn mark(erasure: ErasureId) -> String {
 
 /// The erasure that a payload went with, if it is such a mark.
 pub fn erased_by(payload: &str) -> Option<ErasureId> {
-    payload.strip_prefix(MARK_OPENING)?.strip_suffix(MARK_CLOSING)?.parse().ok()
+    payload
+        .strip_prefix(MARK_OPENING)?
+        .strip_suffix(MARK_CLOSING)?
+        .parse()
+        .ok()
 }
 
 /// What is wrong with a JSON pointer, as a sentence part.
@@ -162,8 +167,11 @@ pub fn check_pointer(pointer: &str) -> Result<(), &'static str> {
 
 /// The places at `pointer` where `value` stands, in order.
 fn occurrences(payload: &str, pointer: &str, value: &str) -> Vec<Range<usize>> {
-    let tokens: Vec<String> =
-        pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+    let tokens: Vec<String> = pointer
+        .split('/')
+        .skip(1)
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+        .collect();
     let mut found = Vec::new();
     if let Ok(whole) = serde_json::from_str::<&RawValue>(payload) {
         walk(whole.get(), &tokens, &mut found);
@@ -239,7 +247,10 @@ pub enum Member {
 ///
 /// # Errors
 /// When `json` is not an object.
-pub fn rebuild(json: &str, mut change: impl FnMut(&str, &str) -> Member) -> Result<String, serde_json::Error> {
+pub fn rebuild(
+    json: &str,
+    mut change: impl FnMut(&str, &str) -> Member,
+) -> Result<String, serde_json::Error> {
     let members: Members<'_> = serde_json::from_str(json)?;
     let mut text = String::with_capacity(json.len());
     for (key, value) in members.0 {
@@ -361,18 +372,37 @@ mod tests {
     #[test]
     fn a_value_becomes_null_and_all_else_keeps_its_bytes() {
         for (pointer, wanted, before, expected) in [
-            ("/a", "x", r#" { "a" : "x" , "n": 1.50 } "#, r#" { "a" : null , "n": 1.50 } "#),
-            ("/a/1/b", "4711", r#"{"a":[0,{"b":4711}]}"#, r#"{"a":[0,{"b":null}]}"#),
+            (
+                "/a",
+                "x",
+                r#" { "a" : "x" , "n": 1.50 } "#,
+                r#" { "a" : null , "n": 1.50 } "#,
+            ),
+            (
+                "/a/1/b",
+                "4711",
+                r#"{"a":[0,{"b":4711}]}"#,
+                r#"{"a":[0,{"b":null}]}"#,
+            ),
             ("/a", "4711", r#"{"a":"4711"}"#, r#"{"a":null}"#),
             ("/a", "é", r#"{"a":"\u00e9"}"#, r#"{"a":null}"#),
             ("/a~1b/~0", "t", r#"{"a/b":{"~":"t"}}"#, r#"{"a/b":{"~":null}}"#),
-            ("/a", "x", r#"{"a":"x","a":"y","a":"x"}"#, r#"{"a":null,"a":"y","a":null}"#),
+            (
+                "/a",
+                "x",
+                r#"{"a":"x","a":"y","a":"x"}"#,
+                r#"{"a":null,"a":"y","a":null}"#,
+            ),
             ("/\u{e9}", "x", r#"{"\u00e9":"x"}"#, r#"{"é":null}"#),
             ("/a", "true", r#"{"a":true}"#, r#"{"a":null}"#),
             ("/a", "x", r#"{"\ud800":1,"a":"x"}"#, r#"{"\ud800":1,"a":null}"#),
         ] {
             let expected = expected.replace('é', "\\u00e9");
-            assert_eq!(after(&value(pointer, wanted), before).as_deref(), Some(&*expected), "{before}");
+            assert_eq!(
+                after(&value(pointer, wanted), before).as_deref(),
+                Some(&*expected),
+                "{before}"
+            );
             assert!(value(pointer, wanted).may_stand_in(before), "{before}");
             assert_eq!(after(&value(pointer, wanted), &expected), None, "twice: {before}");
         }
@@ -403,7 +433,10 @@ mod tests {
             pointer: "/customer/id".to_owned(),
             value: "4711".to_owned(),
         };
-        assert_eq!(subject.edit(EVENT, r#"{"customer":{"id":4711}}"#), Some(Edit::Whole));
+        assert_eq!(
+            subject.edit(EVENT, r#"{"customer":{"id":4711}}"#),
+            Some(Edit::Whole)
+        );
         let marked = mark(ErasureId(Uuid::from_u128(9)));
         assert_eq!(subject.edit(EVENT, &marked), None);
         assert_eq!(erased_by(&marked), Some(ErasureId(Uuid::from_u128(9))));
@@ -426,7 +459,10 @@ mod tests {
             "data" => Member::Become("null".to_owned()),
             _ => Member::Keep,
         });
-        assert_eq!(rebuilt.expect("an object"), r#"{"uid":"1","x":[ 1, 2 ],"data":null}"#);
+        assert_eq!(
+            rebuilt.expect("an object"),
+            r#"{"uid":"1","x":[ 1, 2 ],"data":null}"#
+        );
         assert_eq!(rebuild(json, |_, _| Member::Keep).expect("an object"), json);
         assert!(rebuild("[1]", |_, _| Member::Keep).is_err());
     }

@@ -29,7 +29,12 @@ pub(super) struct Erase {
     #[arg(long, value_name = "VALUE", conflicts_with_all = ["pointer", "receipt"])]
     subject: Option<String>,
     /// Where a single value stands, as in /customer/email.
-    #[arg(long, value_name = "JSON POINTER", requires = "value", conflicts_with = "receipt")]
+    #[arg(
+        long,
+        value_name = "JSON POINTER",
+        requires = "value",
+        conflicts_with = "receipt"
+    )]
     pointer: Option<String>,
     /// The value; becomes null wherever it stands at the pointer.
     #[arg(long, requires = "pointer")]
@@ -50,29 +55,43 @@ pub(super) async fn run(config: &Config, command: Erase, format: Output) -> Outc
     let actor = Actor::system();
     let project = find_project(&services, &actor, &command.project).await?;
     if let Some(id) = command.receipt {
-        let erasure = erasure::get(&services, &actor, project, id).await.map_err(failure)?;
+        let erasure = erasure::get(&services, &actor, project, id)
+            .await
+            .map_err(failure)?;
         return show(&erasure, format);
     }
     let dry_run = command.dry_run;
     let new = wanted(command)?;
     if dry_run {
-        let preview = erasure::preview(&services, &actor, project, &new).await.map_err(failure)?;
+        let preview = erasure::preview(&services, &actor, project, &new)
+            .await
+            .map_err(failure)?;
         return tell(preview, format);
     }
-    let requested = erasure::request(&services, &actor, project, new).await.map_err(failure)?;
+    let requested = erasure::request(&services, &actor, project, new)
+        .await
+        .map_err(failure)?;
     let erasure = go_on(&services, &actor, project, requested).await?;
     show(&erasure, format)?;
     match erasure.state {
         ErasureState::Done => Ok(()),
         ErasureState::Pending | ErasureState::Blocked => Err(Failure::Refused(format!(
             "nobody sees the values any more, but not all is done: {}",
-            erasure.blocked_by.as_deref().unwrap_or("the job erase goes on with it")
+            erasure
+                .blocked_by
+                .as_deref()
+                .unwrap_or("the job erase goes on with it")
         ))),
     }
 }
 
 fn wanted(command: Erase) -> Result<NewErasure, Failure> {
-    let wanted = match (command.event.is_empty(), command.subject, command.pointer, command.value) {
+    let wanted = match (
+        command.event.is_empty(),
+        command.subject,
+        command.pointer,
+        command.value,
+    ) {
         (false, None, None, None) => Wanted::Events(command.event),
         (true, Some(subject), None, None) => Wanted::Subject(subject),
         (true, None, Some(pointer), Some(value)) => Wanted::Value { pointer, value },
@@ -130,8 +149,14 @@ fn show(erasure: &Erasure, format: Output) -> Outcome {
     if let Some(why) = &erasure.blocked_by {
         println!("Waits for        {why}");
     }
-    println!("Asked for        {} by {}", erasure.requested_at, erasure.requested_by);
-    println!("In PostgreSQL    {} events, {} attempts", receipt.events, receipt.attempts);
+    println!(
+        "Asked for        {} by {}",
+        erasure.requested_at, erasure.requested_by
+    );
+    println!(
+        "In PostgreSQL    {} events, {} attempts",
+        receipt.events, receipt.attempts
+    );
     println!("Deliveries ended {}", receipt.deliveries);
     println!(
         "In the archive   {} rows; {} objects looked into; {} old versions removed",
@@ -144,8 +169,16 @@ fn show(erasure: &Erasure, format: Output) -> Outcome {
             segment.outcome,
             segment.object_key,
             segment.rows,
-            if blocks.is_empty() { "none".to_owned() } else { blocks.join(", ") },
-            segment.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+            if blocks.is_empty() {
+                "none".to_owned()
+            } else {
+                blocks.join(", ")
+            },
+            segment
+                .reason
+                .as_ref()
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default()
         );
     }
     if let Some(key) = &erasure.ledger_key {

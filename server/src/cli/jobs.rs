@@ -96,7 +96,12 @@ async fn list(services: &Services, format: Output) -> Outcome {
 }
 
 /// Does a job now and waits for its end.
-pub(super) async fn run_one(services: &Arc<Services>, name: &str, input: JobInput, format: Output) -> Outcome {
+pub(super) async fn run_one(
+    services: &Arc<Services>,
+    name: &str,
+    input: JobInput,
+    format: Output,
+) -> Outcome {
     let job = Job::called(name).map_err(|_| {
         let names: Vec<&str> = jobs::ALL.iter().map(|job| job.name).collect();
         Failure::BadArguments(format!("there is no job {name}; there are {}", names.join(", ")))

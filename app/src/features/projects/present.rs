@@ -17,7 +17,11 @@ use crate::{
     context::{Viewing, go, keep_for_next_page, viewing},
     error::UiError,
     features::{
-        common::Attention, overview::{life, present::attention}, query::value_of, settings::present::FRESH_KEY, words,
+        common::Attention,
+        overview::{life, present::attention},
+        query::value_of,
+        settings::present::FRESH_KEY,
+        words,
     },
     format::{self, Stamp},
     ui::{

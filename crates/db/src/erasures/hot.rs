@@ -40,7 +40,8 @@ fn candidate(row: &PgRow) -> Result<Candidate, sqlx::Error> {
     })
 }
 
-const CANDIDATE: &str = "id, payload, (headers IS NOT NULL OR owner_id IS NOT NULL OR idempotency_key IS NOT NULL) AS has_more";
+const CANDIDATE: &str =
+    "id, payload, (headers IS NOT NULL OR owner_id IS NOT NULL OR idempotency_key IS NOT NULL) AS has_more";
 
 /// Of these events of a project, those that PostgreSQL has.
 ///
@@ -283,7 +284,11 @@ pub async fn follow(
     now: DateTime<Utc>,
 ) -> Result<Followed, DbError> {
     let ids: Vec<EventId> = events.iter().map(|(id, _)| *id).collect();
-    let free: Vec<EventId> = events.iter().filter(|(_, held)| !held).map(|(id, _)| *id).collect();
+    let free: Vec<EventId> = events
+        .iter()
+        .filter(|(_, held)| !held)
+        .map(|(id, _)| *id)
+        .collect();
     let mut followed = Followed::default();
     let mut txn = db.pool().begin().await?;
     if let Some(range) = Range::of(&ids) {
@@ -296,7 +301,12 @@ pub async fn follow(
             "DELETE FROM events_search WHERE id = ANY($1) AND accepted_at BETWEEN $2 AND $3",
             "DELETE FROM restored_events WHERE id = ANY($1) AND accepted_at BETWEEN $2 AND $3",
         ] {
-            sqlx::query(sql).bind(&range.ids).bind(range.first).bind(range.last).execute(&mut *txn).await?;
+            sqlx::query(sql)
+                .bind(&range.ids)
+                .bind(range.first)
+                .bind(range.last)
+                .execute(&mut *txn)
+                .await?;
         }
         if whole {
             forget_keys(&mut txn, project, &range).await?;
@@ -319,7 +329,10 @@ struct Range {
 impl Range {
     fn of(events: &[EventId]) -> Option<Self> {
         let (first, last) = (events.iter().min()?.instant(), events.iter().max()?.instant());
-        let (low, high) = events.iter().map(|id| bounds_of_millisecond(id.instant())).unzip();
+        let (low, high) = events
+            .iter()
+            .map(|id| bounds_of_millisecond(id.instant()))
+            .unzip();
         Some(Self {
             ids: events.iter().map(|id| id.0).collect(),
             at: events.iter().map(|id| id.instant()).collect(),
@@ -394,7 +407,10 @@ async fn clear_attempts(
          AND a.accepted_at BETWEEN $5 AND $6 \
          AND (a.response_body IS NOT NULL OR a.response_headers IS NOT NULL OR ($8 AND a.request_headers <> ''))"
     );
-    let done = bound!(sql, range, project).bind(whole).execute(connection).await?;
+    let done = bound!(sql, range, project)
+        .bind(whole)
+        .execute(connection)
+        .await?;
     Ok(done.rows_affected())
 }
 
@@ -425,5 +441,8 @@ pub async fn deliveries_of(db: &Db, project: ProjectId, events: &[EventId]) -> R
     };
     let sql = format!("SELECT d.id FROM event_deliveries d, {DELIVERIES}");
     let rows = bound!(sql, range, project).fetch_all(db.pool()).await?;
-    Ok(rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("id"))
+        .collect::<Result<_, _>>()?)
 }

@@ -43,8 +43,7 @@ pub struct ErasureRow {
     pub done_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str =
-    "id, project_id, target, reason, requested_by, requested_at, state, blocked_by, receipt, ledger_key, done_at";
+const COLUMNS: &str = "id, project_id, target, reason, requested_by, requested_at, state, blocked_by, receipt, ledger_key, done_at";
 
 fn from_row(row: &PgRow) -> Result<ErasureRow, sqlx::Error> {
     Ok(ErasureRow {
@@ -154,7 +153,10 @@ pub async fn open(db: &Db, project: Option<ProjectId>) -> Result<Vec<ErasureRow>
 /// # Errors
 /// As every statement.
 pub async fn known(db: &Db, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-    Ok(sqlx::query_scalar("SELECT id FROM erasures WHERE id = ANY($1)").bind(ids).fetch_all(db.pool()).await?)
+    Ok(sqlx::query_scalar("SELECT id FROM erasures WHERE id = ANY($1)")
+        .bind(ids)
+        .fetch_all(db.pool())
+        .await?)
 }
 
 /// How far an erasure is.
@@ -243,7 +245,11 @@ pub async fn held(db: &Db, project: ProjectId) -> Result<Vec<Uuid>, DbError> {
 /// # Errors
 /// As every statement.
 pub async fn policies(db: &Db) -> Result<Vec<Uuid>, DbError> {
-    Ok(sqlx::query_scalar("SELECT id FROM storage_policies ORDER BY id DESC").fetch_all(db.pool()).await?)
+    Ok(
+        sqlx::query_scalar("SELECT id FROM storage_policies ORDER BY id DESC")
+            .fetch_all(db.pool())
+            .await?,
+    )
 }
 
 /// Every backup of the project that has read before now will not count.

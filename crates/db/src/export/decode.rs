@@ -304,7 +304,11 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<Option<[u8; N]>, Fault> {
         self.next()?
-            .map(|bytes| bytes.try_into().map_err(|_| Fault("a field has the wrong length")))
+            .map(|bytes| {
+                bytes
+                    .try_into()
+                    .map_err(|_| Fault("a field has the wrong length"))
+            })
             .transpose()
     }
 

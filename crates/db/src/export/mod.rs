@@ -12,9 +12,9 @@ use domain::id::ProjectId;
 use domain::lifecycle::{next_day, start_of};
 use domain::segment::Kind;
 use futures::StreamExt as _;
+use sea_orm::sqlx::Pool;
 use sea_orm::sqlx::postgres::PgPoolCopyExt as _;
 use sea_orm::sqlx::postgres::{PgPoolOptions, Postgres};
-use sea_orm::sqlx::Pool;
 use tokio::sync::mpsc;
 
 pub(crate) use decode::digest_sql;
@@ -90,10 +90,7 @@ pub(crate) fn table(kind: Kind) -> &'static str {
 /// `COPY` takes no parameters; everything put into the text is a number, a date or an id.
 fn statement(kind: Kind, projects: &[ProjectId], day: NaiveDate) -> String {
     let (columns, order) = match kind {
-        Kind::Events => (
-            decode::EVENT_COLUMNS,
-            "project_id, event_type COLLATE \"C\", id",
-        ),
+        Kind::Events => (decode::EVENT_COLUMNS, "project_id, event_type COLLATE \"C\", id"),
         Kind::Deliveries => (decode::DELIVERY_COLUMNS, "project_id, id"),
         Kind::Attempts => (decode::ATTEMPT_COLUMNS, "project_id, id"),
     };

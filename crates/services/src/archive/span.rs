@@ -109,6 +109,8 @@ pub(super) fn day_of(id: Uuid) -> NaiveDate {
 
 #[cfg(test)]
 mod tests {
+    use domain::page::Sort::{Asc, Desc};
+
     use super::*;
 
     #[test]
@@ -138,7 +140,6 @@ mod tests {
                 ..PageRequest::default()
             })
         };
-        use domain::page::Sort::{Asc, Desc};
         let ends = |span: Span| (span.first.as_u128(), span.last.as_u128(), span.down);
         assert_eq!(ends(page(Direction::Next, Desc)), (0, 10, true));
         assert_eq!(ends(page(Direction::Next, Asc)), (10, u128::MAX, false));

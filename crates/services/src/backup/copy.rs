@@ -63,7 +63,8 @@ pub(crate) fn spool() -> PathBuf {
 /// [`CopyError::Differs`] when the segment was never written.
 pub(crate) fn footer_of(segment: &Segment) -> Result<Footer, CopyError> {
     let missing = CopyError::Differs("a segment without an index");
-    let (Some(index), Some(content), Some(at)) = (&segment.block_index, &segment.content_sha256, segment.at) else {
+    let (Some(index), Some(content), Some(at)) = (&segment.block_index, &segment.content_sha256, segment.at)
+    else {
         return Err(missing);
     };
     Ok(Footer {

@@ -63,7 +63,10 @@ pub(super) struct Spent {
 }
 
 fn note(sum: &AtomicU64, time: Duration) {
-    sum.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    sum.fetch_add(
+        u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
+        Ordering::Relaxed,
+    );
 }
 
 /// What covering a project's day took, and what is covered now.
@@ -140,10 +143,15 @@ impl Cover<'_> {
     /// Subjects with what is known of their erasures now.
     async fn with_erasures(&self, subjects: Vec<Subject>) -> Result<Vec<Subject>> {
         let fresh = db::backups::subjects(&self.services.db).await?;
-        let versions: HashMap<ProjectId, i64> =
-            fresh.into_iter().map(|one| (one.id, one.erasure_version)).collect();
+        let versions: HashMap<ProjectId, i64> = fresh
+            .into_iter()
+            .map(|one| (one.id, one.erasure_version))
+            .collect();
         let renewed = subjects.into_iter().map(|subject| Subject {
-            erasure_version: versions.get(&subject.id).copied().unwrap_or(subject.erasure_version),
+            erasure_version: versions
+                .get(&subject.id)
+                .copied()
+                .unwrap_or(subject.erasure_version),
             ..subject
         });
         Ok(renewed.collect())
@@ -215,8 +223,11 @@ impl Cover<'_> {
     /// Exports rows of one kind and uploads segments as they become ready.
     async fn copy_kind(&self, kind: Kind, passages: &mut BTreeMap<ProjectId, Passage>) -> Result<()> {
         let older = self.fetch_older(kind, passages).await?;
-        let ids: Vec<ProjectId> =
-            passages.values().filter(|one| one.failed.is_none()).map(|one| one.subject.id).collect();
+        let ids: Vec<ProjectId> = passages
+            .values()
+            .filter(|one| one.failed.is_none())
+            .map(|one| one.subject.id)
+            .collect();
         let pieces = db::export::open(&self.services.db, kind, &ids, self.day).await?;
         let (sender, mut made) = mpsc::channel(SEGMENTS_AHEAD);
         let settings = self.settings();
@@ -262,7 +273,8 @@ impl Cover<'_> {
         let mut older = Older::new();
         for passage in passages.values_mut().filter(|passage| passage.failed.is_none()) {
             for segment in passage.old.iter().filter(|segment| segment.kind == kind) {
-                let store = storage_policies::store_for(self.services, StoragePolicyId(segment.policy_id)).await?;
+                let store =
+                    storage_policies::store_for(self.services, StoragePolicyId(segment.policy_id)).await?;
                 match copy::fetch(store.as_ref(), segment).await {
                     Ok(file) => older
                         .entry((passage.subject.id, segment.topic.clone()))
@@ -290,7 +302,12 @@ impl Cover<'_> {
             kind,
             topic: made.topic.clone(),
             day: self.day,
-            object_key: object_key(&passage.subject.id.to_string(), kind, &made.topic, made.archive_id),
+            object_key: object_key(
+                &passage.subject.id.to_string(),
+                kind,
+                &made.topic,
+                made.archive_id,
+            ),
             lease: self.lease,
         };
         segments::plan(&self.services.db, &intent, self.services.clock.now()).await?;
@@ -299,7 +316,10 @@ impl Cover<'_> {
             len: made.summary.size_bytes,
         };
         let began = Instant::now();
-        let put = place.store.put(&intent.object_key, body, PutCondition::IfAbsent).await;
+        let put = place
+            .store
+            .put(&intent.object_key, body, PutCondition::IfAbsent)
+            .await;
         note(&self.spent.uploading, began.elapsed());
         let stored = match put {
             Ok(stored) => stored,

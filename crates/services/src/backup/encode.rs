@@ -211,7 +211,10 @@ impl Encoder<'_> {
             .is_some_and(|group| group.project == project && group.topic == topic);
         if !same {
             self.close_group()?;
-            let older = self.older.remove(&(project, topic.to_owned())).unwrap_or_default();
+            let older = self
+                .older
+                .remove(&(project, topic.to_owned()))
+                .unwrap_or_default();
             self.group = Some(Group {
                 project,
                 topic: topic.to_owned(),
@@ -254,9 +257,13 @@ impl Encoder<'_> {
         key: Option<&str>,
         hot: Option<(i16, i64)>,
     ) -> Result<(), EncodeError> {
-        let full = self.group.as_ref().and_then(|group| group.open.as_ref()).is_some_and(|open| {
-            open.writer.is_full() || open.bytes + json.len() as u64 > self.settings.segment_bytes
-        });
+        let full = self
+            .group
+            .as_ref()
+            .and_then(|group| group.open.as_ref())
+            .is_some_and(|open| {
+                open.writer.is_full() || open.bytes + json.len() as u64 > self.settings.segment_bytes
+            });
         if full {
             self.close_segment()?;
         }
@@ -415,7 +422,8 @@ impl OlderRows {
                 continue;
             };
             if let Some(block) = reader.next_block()? {
-                self.rows.extend(block.rows().map(|row| (row.id, row.json.to_owned())));
+                self.rows
+                    .extend(block.rows().map(|row| (row.id, row.json.to_owned())));
                 return Ok(true);
             }
             let length = file.read(&mut piece)?;

@@ -91,7 +91,11 @@ pub async fn run(context: &JobContext) -> Result<Counts> {
     let mut stopped = BTreeSet::new();
     for (done, step) in steps.into_iter().enumerate() {
         let step = Step {
-            subjects: step.subjects.into_iter().filter(|one| !stopped.contains(&one.id)).collect(),
+            subjects: step
+                .subjects
+                .into_iter()
+                .filter(|one| !stopped.contains(&one.id))
+                .collect(),
             ..step
         };
         context.progress.tell(done as u64, total, &step.to_string()).await;
@@ -123,11 +127,15 @@ async fn take_step(
     let (part, day, now) = (step.part, step.day, context.at);
     let ids: Vec<ProjectId> = step.subjects.iter().map(|subject| subject.id).collect();
     let live = backups::unsettled(db, &ids, part, day).await?;
-    let (waiting, ready): (Vec<Subject>, Vec<Subject>) =
-        step.subjects.into_iter().partition(|subject| live.contains(&subject.id));
+    let (waiting, ready): (Vec<Subject>, Vec<Subject>) = step
+        .subjects
+        .into_iter()
+        .partition(|subject| live.contains(&subject.id));
     for subject in waiting {
         backups::leave_open(db, (subject.id, part, day), false, why_waiting(part), now).await?;
-        counts.waiting.push(format!("{}, {day}, {}", subject.name, part.as_str()));
+        counts
+            .waiting
+            .push(format!("{}, {day}, {}", subject.name, part.as_str()));
     }
     let spent = Spent::default();
     let cover = Cover {
@@ -149,7 +157,9 @@ async fn take_step(
             Err(why) => {
                 tracing::warn!(project = %subject.id, %day, part = part.as_str(), %why, "a day could not be backed up");
                 backups::leave_open(db, (subject.id, part, day), true, &why, now).await?;
-                counts.failed.push(format!("{}, {day}, {}: {why}", subject.name, part.as_str()));
+                counts
+                    .failed
+                    .push(format!("{}, {day}, {}: {why}", subject.name, part.as_str()));
                 stopped.insert(subject.id);
             }
         }

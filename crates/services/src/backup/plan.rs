@@ -34,7 +34,11 @@ impl std::fmt::Display for Step {
 ///
 /// # Errors
 /// As every statement.
-pub(super) async fn steps(services: &Services, subjects: &[Subject], now: DateTime<Utc>) -> Result<Vec<Step>> {
+pub(super) async fn steps(
+    services: &Services,
+    subjects: &[Subject],
+    now: DateTime<Utc>,
+) -> Result<Vec<Step>> {
     let mut wanted: BTreeMap<(NaiveDate, Part), BTreeSet<ProjectId>> = BTreeMap::new();
     let today = now.date_naive();
     if let Some(first) = backups::first_day(&services.db).await? {
@@ -43,7 +47,10 @@ pub(super) async fn steps(services: &Services, subjects: &[Subject], now: DateTi
                 let begin = begin(subject, part, first);
                 let covered = covered(services, subject.id, part, begin, today).await?;
                 let days = std::iter::successors(Some(begin), |day| Some(next_day(*day)));
-                for day in days.take_while(|day| *day < today).filter(|day| !covered.contains(day)) {
+                for day in days
+                    .take_while(|day| *day < today)
+                    .filter(|day| !covered.contains(day))
+                {
                     wanted.entry((day, part)).or_default().insert(subject.id);
                 }
             }
@@ -51,14 +58,21 @@ pub(super) async fn steps(services: &Services, subjects: &[Subject], now: DateTi
     }
     for open in backups::uncovered(&services.db).await? {
         if open.day < today && subjects.iter().any(|subject| subject.id == open.project_id) {
-            wanted.entry((open.day, open.part)).or_default().insert(open.project_id);
+            wanted
+                .entry((open.day, open.part))
+                .or_default()
+                .insert(open.project_id);
         }
     }
     changed_before_they_leave(services, subjects, now, &mut wanted).await?;
     let step = |((day, part), ids): ((NaiveDate, Part), BTreeSet<ProjectId>)| Step {
         day,
         part,
-        subjects: subjects.iter().filter(|subject| ids.contains(&subject.id)).cloned().collect(),
+        subjects: subjects
+            .iter()
+            .filter(|subject| ids.contains(&subject.id))
+            .cloned()
+            .collect(),
     };
     Ok(wanted.into_iter().map(step).collect())
 }
@@ -81,7 +95,9 @@ async fn covered(
     to: NaiveDate,
 ) -> Result<BTreeSet<NaiveDate>> {
     let days = backups::days(&services.db, project, from, to).await?;
-    let covered = days.into_iter().filter(|day| day.part == part && day.state == "covered");
+    let covered = days
+        .into_iter()
+        .filter(|day| day.part == part && day.state == "covered");
     Ok(covered.map(|day| day.day).collect())
 }
 

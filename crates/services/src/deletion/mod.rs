@@ -93,7 +93,8 @@ pub async fn expired(services: &Services, now: DateTime<Utc>) -> Result<Vec<Unit
     }
     let mut units: Vec<Unit> = units.into_values().collect();
     for unit in &mut units {
-        unit.leaves.sort_by_key(|leaf| PARTITIONED_TABLES.iter().position(|table| *table == leaf.table));
+        unit.leaves
+            .sort_by_key(|leaf| PARTITIONED_TABLES.iter().position(|table| *table == leaf.table));
     }
     Ok(units)
 }
@@ -128,7 +129,9 @@ pub async fn run(context: &JobContext) -> Result<Counts> {
     plain::take(services, context.at, context.input.dry_run, &mut counts).await?;
     if !context.input.dry_run {
         let today = context.at.date_naive();
-        counts.days = db::partitions::drop_empty_days(&services.db, today, &options).await?.len() as u64;
+        counts.days = db::partitions::drop_empty_days(&services.db, today, &options)
+            .await?
+            .len() as u64;
     }
     Ok(counts)
 }
@@ -145,13 +148,12 @@ async fn resume(services: &Services, options: &DropOptions, counts: &mut Counts)
 
 /// Says what [`take`] would do.
 async fn try_out(services: &Services, unit: &Unit, counts: &mut Counts) -> Result<()> {
-    match unit::look(services, unit).await?.refusal {
-        Some(refusal) => counts.refused.push(format!("{unit}: {refusal}")),
-        None => {
-            counts.leaves += unit.leaves.len() as u64;
-            counts.rows += unit.rows;
-            counts.size_bytes += unit.bytes;
-        }
+    if let Some(refusal) = unit::look(services, unit).await?.refusal {
+        counts.refused.push(format!("{unit}: {refusal}"));
+    } else {
+        counts.leaves += unit.leaves.len() as u64;
+        counts.rows += unit.rows;
+        counts.size_bytes += unit.bytes;
     }
     Ok(())
 }
@@ -181,7 +183,12 @@ async fn take(services: &Services, unit: &Unit, options: &DropOptions, counts: &
 }
 
 /// Detaches a leaf, compares it once more while nobody can write to it, and drops it or puts it back.
-async fn finish(services: &Services, leaf: &LeafId, options: &DropOptions, counts: &mut Counts) -> Result<()> {
+async fn finish(
+    services: &Services,
+    leaf: &LeafId,
+    options: &DropOptions,
+    counts: &mut Counts,
+) -> Result<()> {
     db::partitions::detach_leaf(&services.db, leaf, options).await?;
     let uncovered = unit::compare(services, leaf).await?.uncovered;
     if uncovered.is_empty() {

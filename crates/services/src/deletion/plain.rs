@@ -21,7 +21,12 @@ const BATCH: u32 = 5000;
 ///
 /// # Errors
 /// [`crate::Error::Unavailable`] while PostgreSQL is away: the next run goes on.
-pub(super) async fn take(services: &Services, now: DateTime<Utc>, dry_run: bool, counts: &mut Counts) -> Result<()> {
+pub(super) async fn take(
+    services: &Services,
+    now: DateTime<Utc>,
+    dry_run: bool,
+    counts: &mut Counts,
+) -> Result<()> {
     let tables = plain_tables(services).await?;
     let Some(first) = first_day(services, &tables).await? else {
         return Ok(());

@@ -136,7 +136,12 @@ fn kind_of(table: &str) -> Option<(Kind, Part)> {
 ///
 /// # Errors
 /// As every statement.
-pub(super) async fn ask_for_remedy(services: &Services, leaf: &LeafId, refusal: &Refusal, now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn ask_for_remedy(
+    services: &Services,
+    leaf: &LeafId,
+    refusal: &Refusal,
+    now: DateTime<Utc>,
+) -> Result<()> {
     match refusal {
         Refusal::Blocked(blockers) => {
             let projects: Vec<ProjectId> = blockers.iter().map(Blocker::project).collect();

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use db::erasures::{hot, objects};
 use db::erasures::objects::Scope;
+use db::erasures::{hot, objects};
 use db::segment_reads::{self, FilterBits};
 use db::segments::Segment;
 use domain::erasure::Target;
@@ -52,14 +52,25 @@ pub(super) async fn look_into(
     let mut found = Found::default();
     while let Some(segment) = objects::next(&services.db, &scope).await? {
         match look_into_one(services, open, holds, &segment).await {
-            Ok(Outcome { rewritten, held, versions }) => {
+            Ok(Outcome {
+                rewritten,
+                held,
+                versions,
+            }) => {
                 found.rewritten += u64::from(rewritten);
                 let outcome = match (held, rewritten) {
                     (0, false) => ("clean", None),
                     (0, true) => ("rewritten", None),
                     (held, _) => ("blocked", Some(format!("a legal hold keeps {held} of its rows"))),
                 };
-                record(services, open, &segment, (outcome.0, outcome.1.as_deref()), versions).await?;
+                record(
+                    services,
+                    open,
+                    &segment,
+                    (outcome.0, outcome.1.as_deref()),
+                    versions,
+                )
+                .await?;
             }
             Err(Trouble::Blocked(why)) => {
                 tracing::warn!(erasure = %open.id, segment = %segment.id, why, "a segment cannot be rewritten");
@@ -118,13 +129,15 @@ async fn may_hold(services: &Services, open: &Open, segment: &Segment) -> Result
     if segment.pending.is_some() || segment.generation > 1 {
         return Ok(true);
     }
-    Ok(match segment_reads::filter(&services.db, segment.id, "id").await? {
-        FilterBits::Bits(bits) => {
-            let bloom = Bloom::from_bytes(&bits).map_err(Error::internal)?;
-            ids.iter().any(|id| bloom.may_have_id(id.0))
-        }
-        FilterBits::Nothing | FilterBits::Unknown => true,
-    })
+    Ok(
+        match segment_reads::filter(&services.db, segment.id, "id").await? {
+            FilterBits::Bits(bits) => {
+                let bloom = Bloom::from_bytes(&bits).map_err(Error::internal)?;
+                ids.iter().any(|id| bloom.may_have_id(id.0))
+            }
+            FilterBits::Nothing | FilterBits::Unknown => true,
+        },
+    )
 }
 
 async fn held_events(services: &Services, open: &Open, segment: &Segment) -> Result<u64> {
@@ -144,16 +157,22 @@ async fn deliveries_of(
     let Some(at) = segment.at else {
         return Ok(HashMap::new());
     };
-    let events = objects::free_events(&services.db, open.id, at).await.map_err(Error::from)?;
+    let events = objects::free_events(&services.db, open.id, at)
+        .await
+        .map_err(Error::from)?;
     let mut deliveries = HashMap::new();
     for chunk in events.chunks(500) {
-        let hot = hot::deliveries_of(&services.db, open.project, chunk).await.map_err(Error::from)?;
+        let hot = hot::deliveries_of(&services.db, open.project, chunk)
+            .await
+            .map_err(Error::from)?;
         deliveries.extend(hot.into_iter().map(|id| (id, EventId(Uuid::nil()))));
     }
     if events.is_empty() {
         return Ok(deliveries);
     }
-    let segments = objects::deliveries_between(&services.db, open.project, at).await.map_err(Error::from)?;
+    let segments = objects::deliveries_between(&services.db, open.project, at)
+        .await
+        .map_err(Error::from)?;
     for segment in segments {
         let segment = object::settle(services, segment).await?;
         let store = store_for(services, segment.policy_id.into()).await?;

@@ -118,7 +118,9 @@ impl AttemptEditor {
 impl Editor for AttemptEditor {
     fn may_touch(&self, block: &Block) -> bool {
         let (first, last) = (block.rows().next(), block.rows().next_back());
-        let span = first.and_then(|row| instant_of(row.id)).zip(last.and_then(|row| instant_of(row.id)));
+        let span = first
+            .and_then(|row| instant_of(row.id))
+            .zip(last.and_then(|row| instant_of(row.id)));
         span.is_none_or(|(first, last)| {
             // Attempts, deliveries and events share their millisecond.
             let within = |id: &Uuid| instant_of(*id).is_none_or(|at| first <= at && at <= last);

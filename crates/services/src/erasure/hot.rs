@@ -89,7 +89,11 @@ impl Candidates {
         }
         let span = db::partitions::reclass_span(&services.db, open.project).await?;
         let (first, last) = span.unwrap_or((open.requested_at, open.requested_at));
-        Ok(Self::Days(first.date_naive(), last.min(open.requested_at).date_naive(), None))
+        Ok(Self::Days(
+            first.date_naive(),
+            last.min(open.requested_at).date_naive(),
+            None,
+        ))
     }
 
     /// The next batch, which may be empty; `None` after the last one.
@@ -147,7 +151,11 @@ pub(super) fn decide(open: &Open, holds: &Holds, candidates: &[Candidate]) -> (V
                 }
                 Change {
                     id: candidate.id,
-                    payload: if marked { candidate.payload.clone() } else { mark(open.id) },
+                    payload: if marked {
+                        candidate.payload.clone()
+                    } else {
+                        mark(open.id)
+                    },
                     whole: true,
                 }
             }

@@ -69,8 +69,13 @@ pub(super) async fn enter(services: &Services, open: &mut Open) -> std::result::
     let key = key(open.project, open.id);
     let store = store_for(services, policy.id).await?;
     let body = serde_json::to_vec(&entry).map_err(Error::internal)?;
-    store.put(&key, Body::Bytes(body.into()), PutCondition::Any).await.map_err(EntryError::Store)?;
-    db::erasures::entered(&services.db, open.id, &key).await.map_err(Error::from)?;
+    store
+        .put(&key, Body::Bytes(body.into()), PutCondition::Any)
+        .await
+        .map_err(EntryError::Store)?;
+    db::erasures::entered(&services.db, open.id, &key)
+        .await
+        .map_err(Error::from)?;
     open.ledger_key = Some(key);
     Ok(())
 }
@@ -97,8 +102,11 @@ async fn replay_from(services: &Services, store: &dyn ObjectStore) -> Result<u64
             Err(error) if error.kind() == ErrorKind::NoBucket => return Ok(replayed),
             page => page.map_err(|error| away(&error))?,
         };
-        let named: Vec<(&str, Uuid)> =
-            page.objects.iter().filter_map(|object| Some((&*object.key, erasure_of(&object.key)?))).collect();
+        let named: Vec<(&str, Uuid)> = page
+            .objects
+            .iter()
+            .filter_map(|object| Some((&*object.key, erasure_of(&object.key)?)))
+            .collect();
         let ids: Vec<Uuid> = named.iter().map(|(_, id)| *id).collect();
         let known = db::erasures::known(&services.db, &ids).await?;
         for (key, _) in named.iter().filter(|(_, id)| !known.contains(id)) {
@@ -132,7 +140,10 @@ async fn replay(services: &Services, store: &dyn ObjectStore, key: &str) -> Resu
         tracing::error!(%error, key, "an entry of the ledger of erasures does not open with this instance's key");
         return Ok(false);
     }
-    if db::projects::find(services.db.orm(), entry.project_id.0).await?.is_none() {
+    if db::projects::find(services.db.orm(), entry.project_id.0)
+        .await?
+        .is_none()
+    {
         return Ok(false);
     }
     let row = ErasureRow {

@@ -32,7 +32,9 @@ pub(super) async fn remove(
         };
         for segment in objects::leftovers(&services.db, &scope).await? {
             if matches!(segment.state, SegmentState::Planned | SegmentState::Uploaded) {
-                obstacles.later.push(format!("a backup of {} is under way", segment.day));
+                obstacles
+                    .later
+                    .push(format!("a backup of {} is under way", segment.day));
                 continue;
             }
             if let Some(later) = remove_one(services, open, &segment).await? {

@@ -36,7 +36,10 @@ impl Masks {
         let open: Result<Vec<Open>> = rows.into_iter().map(|row| receipt::open(services, row)).collect();
         Ok(Self {
             open: open?,
-            held: db::erasures::held(&services.db, project).await?.into_iter().collect(),
+            held: db::erasures::held(&services.db, project)
+                .await?
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -77,7 +80,10 @@ impl Masks {
             return Ok(());
         }
         let known: HashSet<DateTime<Utc>> =
-            db::erasures::meant(&services.db, attempt.project_id, (*first, *last)).await?.into_iter().collect();
+            db::erasures::meant(&services.db, attempt.project_id, (*first, *last))
+                .await?
+                .into_iter()
+                .collect();
         for attempt in attempts {
             let at = attempt.id.instant();
             let unknown = |open: &Open| {

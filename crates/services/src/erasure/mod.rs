@@ -20,8 +20,8 @@
 mod archive;
 mod editor;
 mod hot;
-mod leftovers;
 mod ledger;
+mod leftovers;
 mod mask;
 mod object;
 mod receipt;

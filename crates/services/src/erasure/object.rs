@@ -55,7 +55,9 @@ pub(super) async fn adopt(services: &Services, segment: &Segment) -> Result<Segm
     })?;
     let number = i32::try_from(footer.generation).unwrap_or(0);
     if i32::try_from(footer.index.rows()) != Ok(segment.row_count) || number < segment.generation {
-        return Err(Trouble::Blocked("its object is not the one that was written".to_owned()));
+        return Err(Trouble::Blocked(
+            "its object is not the one that was written".to_owned(),
+        ));
     }
     let mut new = Generation {
         number,
@@ -69,7 +71,9 @@ pub(super) async fn adopt(services: &Services, segment: &Segment) -> Result<Segm
         keys: Keys::AsBefore,
     };
     let fetched = fetch(store.as_ref(), &as_segment(segment, &new)).await?;
-    let whole = tokio::task::spawn_blocking(move || check(&fetched)).await.map_err(Error::internal)??;
+    let whole = tokio::task::spawn_blocking(move || check(&fetched))
+        .await
+        .map_err(Error::internal)??;
     new.object_sha256 = whole.object_sha256.to_vec();
     let adopted = objects::swap(&services.db, segment, &new, services.clock.now()).await?;
     services.archive.forget(segment.id);

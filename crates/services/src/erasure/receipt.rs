@@ -142,7 +142,11 @@ pub(super) fn seal(services: &Services, target: &Target) -> Result<Target> {
 
 /// The opposite of [`seal`].
 pub(super) fn unseal(services: &Services, target: &Target) -> Result<Target> {
-    target.try_with_value(|sealed| services.vault.open_text(&STANDARD.decode(sealed).map_err(Error::internal)?))
+    target.try_with_value(|sealed| {
+        services
+            .vault
+            .open_text(&STANDARD.decode(sealed).map_err(Error::internal)?)
+    })
 }
 
 /// An erasure to work on.

@@ -200,7 +200,11 @@ async fn target_of(services: &Services, project: ProjectId, new: &NewErasure) ->
 
 fn check_value(fields: &mut Fields, field: &str, value: &str) {
     fields.check(!value.is_empty(), field, "is required");
-    fields.check(value.len() <= MAX_VALUE, field, "must not be longer than 1024 bytes");
+    fields.check(
+        value.len() <= MAX_VALUE,
+        field,
+        "must not be longer than 1024 bytes",
+    );
     fields.check(!value.contains('\0'), field, "must not contain U+0000");
     fields.check(value != "null", field, "must be a value, not null");
 }
@@ -209,6 +213,7 @@ async fn subject_pointer(services: &Services, project: ProjectId) -> Result<Stri
     let row = db::retention::find(services.db.orm(), project.0)
         .await?
         .ok_or(Error::NotFound("project"))?;
-    let config: domain::project::ProjectConfig = serde_json::from_value(row.config).map_err(Error::internal)?;
+    let config: domain::project::ProjectConfig =
+        serde_json::from_value(row.config).map_err(Error::internal)?;
     Ok(config.subject_pointer)
 }

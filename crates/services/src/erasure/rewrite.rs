@@ -162,10 +162,14 @@ pub(super) fn is_stale(error: &StoreError) -> bool {
 
 pub(super) async fn reload(services: &Services, id: Uuid) -> std::result::Result<Segment, Trouble> {
     match db::segments::find(&services.db, id).await? {
-        Some(segment) if matches!(segment.state, SegmentState::Committed | SegmentState::Rewriting) => Ok(segment),
+        Some(segment) if matches!(segment.state, SegmentState::Committed | SegmentState::Rewriting) => {
+            Ok(segment)
+        }
         // A backup took its place; that one is looked into in its turn.
         Some(_) => Err(Trouble::Later("it was replaced meanwhile".to_owned())),
-        None => Err(Trouble::Service(Error::internal("a segment is not known any more"))),
+        None => Err(Trouble::Service(Error::internal(
+            "a segment is not known any more",
+        ))),
     }
 }
 
@@ -301,10 +305,18 @@ async fn announce(services: &Services, erasure: ErasureId, segment: &Segment, ma
         "size_bytes": summary.size_bytes,
         "erasure": erasure,
     });
-    let blocks: Vec<i32> =
-        made.spliced.rewritten.iter().map(|block| i32::try_from(*block).unwrap_or(i32::MAX)).collect();
+    let blocks: Vec<i32> = made
+        .spliced
+        .rewritten
+        .iter()
+        .map(|block| i32::try_from(*block).unwrap_or(i32::MAX))
+        .collect();
     // Which events attempts were of is known from them already.
-    let erased: &[EventId] = if segment.kind == Kind::Events { &made.erased } else { &[] };
+    let erased: &[EventId] = if segment.kind == Kind::Events {
+        &made.erased
+    } else {
+        &[]
+    };
     let done = objects::announce(
         &services.db,
         erasure,
@@ -372,7 +384,10 @@ pub(super) async fn remove(store: &Arc<dyn ObjectStore>, key: &str) -> std::resu
         versions => versions?,
     };
     let mut removed = 0;
-    for id in versions.iter().filter_map(|version| version.version_id.as_deref()) {
+    for id in versions
+        .iter()
+        .filter_map(|version| version.version_id.as_deref())
+    {
         store.delete(key, Some(id)).await?;
         removed += 1;
     }

@@ -6,7 +6,7 @@ use domain::segment::Kind;
 
 use super::archive::{self, Found};
 use super::hot::{self, Holds};
-use super::{Counts, Open, RETRY, leftovers, ledger};
+use super::{Counts, Open, RETRY, ledger, leftovers};
 use crate::Services;
 use crate::error::{Error, Result};
 
@@ -28,7 +28,12 @@ pub(super) struct Obstacles {
 
 impl Obstacles {
     fn standing(&self) -> (&'static str, Option<String>) {
-        let all: Vec<&str> = self.blocked.iter().chain(&self.later).map(String::as_str).collect();
+        let all: Vec<&str> = self
+            .blocked
+            .iter()
+            .chain(&self.later)
+            .map(String::as_str)
+            .collect();
         match (self.blocked.is_empty(), all.is_empty()) {
             (false, _) => ("blocked", Some(all.join("; "))),
             (true, false) => ("pending", Some(all.join("; "))),
@@ -68,7 +73,9 @@ pub(super) async fn advance(services: &Services, mut open: Open, counts: &mut Co
         let n = open.progress.held_events;
         obstacles.blocked.push(format!("a legal hold keeps {n} events"));
     } else if open.progress.hot_done_at.is_none() {
-        obstacles.later.push("events accepted before it may still be on their way".to_owned());
+        obstacles
+            .later
+            .push("events accepted before it may still be on their way".to_owned());
     }
     counts.events += open.progress.events - before.events;
     counts.segments += found.rewritten;
@@ -86,7 +93,9 @@ async fn enter(services: &Services, open: &mut Open, obstacles: &mut Obstacles) 
     match ledger::enter(services, open).await {
         Ok(()) => Ok(()),
         Err(ledger::EntryError::Store(error)) => {
-            obstacles.later.push(format!("the store does not take the ledger's entry: {error}"));
+            obstacles
+                .later
+                .push(format!("the store does not take the ledger's entry: {error}"));
             Ok(())
         }
         Err(ledger::EntryError::Service(error)) => Err(error),
@@ -148,7 +157,9 @@ async fn into_the_archive(
     let (segments, _) = db::erasures::objects::done(&services.db, open.id).await?;
     for segment in segments.iter().filter(|one| one.outcome == "blocked") {
         let reason = segment.reason.as_deref().unwrap_or("it cannot be changed");
-        obstacles.blocked.push(format!("segment {}: {reason}", segment.segment));
+        obstacles
+            .blocked
+            .push(format!("segment {}: {reason}", segment.segment));
         obstacles.segments += 1;
     }
     Ok(found)

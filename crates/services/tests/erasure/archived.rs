@@ -29,12 +29,18 @@ async fn an_archived_event_goes_by_its_id() {
     world.archive().await;
     let keys = world.objects_with("zoltan");
     assert_eq!(keys.len(), 2, "events and attempts");
-    let before: Vec<_> = keys.iter().map(|key| world.s3.object(key).expect("an object")).collect();
+    let before: Vec<_> = keys
+        .iter()
+        .map(|key| world.s3.object(key).expect("an object"))
+        .collect();
     let erased = world.erase(Wanted::Events(vec![ada])).await;
     assert_gone(&world, "zoltan");
     assert_marked(&world, &erased, &[ada]).await;
     assert_eq!(erased.receipt.archived_rows, 2, "{erased:?}");
-    assert_eq!(erased.receipt.versions_removed, 2, "the old version of both objects");
+    assert_eq!(
+        erased.receipt.versions_removed, 2,
+        "the old version of both objects"
+    );
     for old in before {
         assert_eq!(world.s3.versions_containing(&old), Vec::<String>::new());
     }
@@ -81,9 +87,15 @@ async fn only_blocks_with_something_to_erase_are_written_anew() {
     let before = world.s3.object(key).expect("the object");
     let erased = world.erase(Wanted::Subject("zoltan".to_owned())).await;
     let after = world.s3.object(key).expect("the object");
-    let segment = erased.receipt.segments.iter().find(|one| key.ends_with(&one.object_key)).expect("a segment");
+    let segment = erased
+        .receipt
+        .segments
+        .iter()
+        .find(|one| key.ends_with(&one.object_key))
+        .expect("a segment");
     assert_eq!(segment.blocks.len(), 1, "{segment:?}");
-    let ours = world.sql("SELECT count(*) FROM segments WHERE kind = 0 AND state = 'committed' AND generation = 2");
+    let ours =
+        world.sql("SELECT count(*) FROM segments WHERE kind = 0 AND state = 'committed' AND generation = 2");
     assert_eq!(ours, "1");
     // Members of the gzip before and after: those of other blocks are the same bytes.
     let (old, new) = (members(&before), members(&after));
@@ -91,7 +103,9 @@ async fn only_blocks_with_something_to_erase_are_written_anew() {
     assert_eq!(old.len(), new.len());
     let blocks = old.len() - 2;
     for block in 0..blocks {
-        let touched = segment.blocks.contains(&i32::try_from(block).expect("few blocks"));
+        let touched = segment
+            .blocks
+            .contains(&i32::try_from(block).expect("few blocks"));
         assert_eq!(old[block] != new[block], touched, "block {block}");
     }
     assert!(!gunzip(&after).contains("zoltan"));
@@ -117,7 +131,10 @@ async fn a_backup_that_had_read_before_does_not_count() {
     world.next_day().await;
     // Each call takes its time, so that the erasure comes between reading and committing.
     for call in 1..=12 {
-        world.s3.faults().on_call(call, Fault::Delay(std::time::Duration::from_millis(400)));
+        world
+            .s3
+            .faults()
+            .on_call(call, Fault::Delay(std::time::Duration::from_millis(400)));
     }
     let asking = async {
         let mut looks = 0;

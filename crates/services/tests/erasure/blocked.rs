@@ -15,12 +15,16 @@ async fn hold(world: &World) -> services::holds::Hold {
         to: at + TimeDelta::hours(1),
     };
     let gateway = &world.gateway;
-    holds::place(&gateway.services, &gateway.actor(), gateway.project, new).await.expect("a hold")
+    holds::place(&gateway.services, &gateway.actor(), gateway.project, new)
+        .await
+        .expect("a hold")
 }
 
 async fn release(world: &World, hold: &services::holds::Hold) {
     let gateway = &world.gateway;
-    holds::release(&gateway.services, &gateway.actor(), gateway.project, hold.id).await.expect("released");
+    holds::release(&gateway.services, &gateway.actor(), gateway.project, hold.id)
+        .await
+        .expect("released");
 }
 
 #[tokio::test]
@@ -34,7 +38,11 @@ async fn rows_on_hold_are_masked_and_go_when_it_ends() {
     assert_eq!(blocked.state, ErasureState::Blocked);
     assert!(blocked.blocked_by.expect("a reason").contains("legal hold"));
     assert_eq!(world.read(ada).await.payload, mark(asked.id));
-    assert_eq!(world.sql("SELECT count(*) FROM events WHERE payload LIKE '%zoltan%'"), "1", "kept for the court");
+    assert_eq!(
+        world.sql("SELECT count(*) FROM events WHERE payload LIKE '%zoltan%'"),
+        "1",
+        "kept for the court"
+    );
     release(&world, &hold).await;
     world.run("erase").await;
     assert_eq!(world.erasure(asked.id).await.state, ErasureState::Done);

@@ -14,11 +14,18 @@ async fn an_event_that_goes_keeps_nothing_but_that_it_was() {
     let erased = world.erase(Wanted::Events(vec![ada])).await;
     let event = world.read(ada).await;
     assert_eq!(event.payload, mark(erased.id));
-    assert_eq!((event.headers, event.owner_id, event.idempotency_key), (None, None, None));
+    assert_eq!(
+        (event.headers, event.owner_id, event.idempotency_key),
+        (None, None, None)
+    );
     assert_eq!(world.rows_with("zoltan"), "");
     world.assert_others_whole(&[ada]).await;
     assert!(world.read(bob).await.idempotency_key.is_some());
-    assert_eq!((erased.receipt.events, erased.receipt.attempts), (1, 1), "{erased:?}");
+    assert_eq!(
+        (erased.receipt.events, erased.receipt.attempts),
+        (1, 1),
+        "{erased:?}"
+    );
 }
 
 #[tokio::test]
@@ -37,7 +44,11 @@ async fn every_event_of_a_subject_goes_and_no_other() {
         assert_eq!(world.read(*id).await.payload, mark(erased.id));
     }
     assert_eq!(world.rows_with("zoltan@x.org"), "");
-    assert_eq!(world.rows_with("\"zoltan\""), "", "the erasure itself does not tell the value either");
+    assert_eq!(
+        world.rows_with("\"zoltan\""),
+        "",
+        "the erasure itself does not tell the value either"
+    );
     world.assert_others_whole(&ada).await;
 }
 
@@ -95,10 +106,18 @@ async fn an_event_that_was_still_on_its_way_is_erased_when_it_arrives() {
     world.gateway.pass(chrono::TimeDelta::seconds(1));
     let asked = world.ask(Wanted::Subject("zoltan".to_owned())).await;
     world.run("erase").await;
-    assert_eq!(world.erasure(asked.id).await.state, ErasureState::Pending, "the queue still holds it");
+    assert_eq!(
+        world.erasure(asked.id).await.state,
+        ErasureState::Pending,
+        "the queue still holds it"
+    );
     world.gateway.start_workers();
     world.gateway.wait_for(ada, DeliveryState::Success).await;
-    assert_eq!(world.read(ada).await.payload, mark(asked.id), "masked as soon as it is there");
+    assert_eq!(
+        world.read(ada).await.payload,
+        mark(asked.id),
+        "masked as soon as it is there"
+    );
     for _ in 0..200 {
         world.run("erase").await;
         if world.erasure(asked.id).await.state == ErasureState::Done {

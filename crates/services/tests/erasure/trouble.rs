@@ -34,7 +34,11 @@ async fn survives(fault: Fault) {
         assert_eq!(done.state, ErasureState::Done, "call {n}, {fault:?}: {done:?}");
         erased.push(*id);
         let person = format!("person{n:02}");
-        assert_eq!(world.objects_with(&person), Vec::<String>::new(), "call {n}, {fault:?}");
+        assert_eq!(
+            world.objects_with(&person),
+            Vec::<String>::new(),
+            "call {n}, {fault:?}"
+        );
         assert_eq!(world.rows_with(&person), "", "call {n}, {fault:?}");
     }
     world.assert_others_whole(&erased).await;
@@ -90,7 +94,11 @@ async fn a_process_that_dies_at_any_call() {
         let done = world.erasure(asked.id).await;
         assert_eq!(done.state, ErasureState::Done, "call {n}: {done:?}");
         erased.push(*id);
-        assert_eq!(world.objects_with(&format!("person{n:02}")), Vec::<String>::new(), "call {n}");
+        assert_eq!(
+            world.objects_with(&format!("person{n:02}")),
+            Vec::<String>::new(),
+            "call {n}"
+        );
     }
     world.assert_others_whole(&erased).await;
 }

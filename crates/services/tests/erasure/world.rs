@@ -61,7 +61,9 @@ impl World {
         setup.options.storage = Some(s3.policy());
         let gateway = Gateway::with(setup).await;
         let services = &gateway.services;
-        services::storage_policies::sync_configuration(services).await.expect("a policy");
+        services::storage_policies::sync_configuration(services)
+            .await
+            .expect("a policy");
         let receiver = Receiver::start().await;
         let endpoint = gateway.endpoint(&receiver.url("/ok")).await;
         let change = PolicyChange {
@@ -70,9 +72,15 @@ impl World {
             backup: Some(true),
             own_storage: None,
         };
-        services::retention::save(services, &gateway.actor(), gateway.project, &change, Some("Checkout"))
-            .await
-            .expect("saved");
+        services::retention::save(
+            services,
+            &gateway.actor(),
+            gateway.project,
+            &change,
+            Some("Checkout"),
+        )
+        .await
+        .expect("saved");
         let config = serde_json::json!({ "subject_pointer": "/customer/id" });
         services::projects::update(
             services,
@@ -117,9 +125,11 @@ impl World {
             headers: vec![("X-Person".to_owned(), person.to_owned())],
             idempotency_key: Some(&key),
         };
-        self.receiver.always(Reply::Header(200, "x-person", person.to_owned()));
+        self.receiver
+            .always(Reply::Header(200, "x-person", person.to_owned()));
         let gateway = &self.gateway;
-        let accepted = services::ingest::accept(&gateway.services, &gateway.actor(), gateway.project, new).await;
+        let accepted =
+            services::ingest::accept(&gateway.services, &gateway.actor(), gateway.project, new).await;
         let id = accepted.expect("accepted").id;
         gateway.wait_for(id, DeliveryState::Success).await;
         self.sent.push((id, payload));
@@ -131,7 +141,9 @@ impl World {
     /// The next day begins.
     pub(crate) async fn next_day(&self) {
         self.gateway.pass(TimeDelta::days(1));
-        services::partitions::keep_ahead(&self.gateway.services).await.expect("partitions");
+        services::partitions::keep_ahead(&self.gateway.services)
+            .await
+            .expect("partitions");
     }
 
     /// Everything sent so far leaves PostgreSQL for the store.
@@ -153,7 +165,8 @@ impl World {
     pub(crate) async fn try_run(&self, job: &str) -> Run {
         let job = Job::called(job).expect("a job");
         let gateway = &self.gateway;
-        let run = services::jobs::run_now(&gateway.services, &gateway.actor(), job, JobInput::default()).await;
+        let run =
+            services::jobs::run_now(&gateway.services, &gateway.actor(), job, JobInput::default()).await;
         run.expect("a run")
     }
 
@@ -223,17 +236,32 @@ impl World {
     /// Runs SQL, for what no use case does.
     pub(crate) fn sql(&self, sql: &str) -> String {
         let url = self.gateway.database_url();
-        let output = Command::new("psql").args([url, "-v", "ON_ERROR_STOP=1", "-Atqc", sql]).output();
+        let output = Command::new("psql")
+            .args([url, "-v", "ON_ERROR_STOP=1", "-Atqc", sql])
+            .output();
         let output = output.expect("psql runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Rows of the hot tables and of the index with the text.
     pub(crate) fn rows_with(&self, text: &str) -> String {
         let mut found = Vec::new();
-        for table in ["events", "event_deliveries", "delivery_attempts", "idempotency_keys", "erasures", "audit"] {
-            let n = self.sql(&format!("SELECT count(*) FROM {table} t WHERE strpos(t::text, '{text}') > 0"));
+        for table in [
+            "events",
+            "event_deliveries",
+            "delivery_attempts",
+            "idempotency_keys",
+            "erasures",
+            "audit",
+        ] {
+            let n = self.sql(&format!(
+                "SELECT count(*) FROM {table} t WHERE strpos(t::text, '{text}') > 0"
+            ));
             if n != "0" {
                 found.push(format!("{table}: {n}"));
             }
@@ -250,7 +278,10 @@ pub(crate) fn gunzip(bytes: &[u8]) -> String {
     use std::io::Write as _;
     let file = tempfile::NamedTempFile::new().expect("a file");
     file.as_file().write_all(bytes).expect("written");
-    let output = Command::new("gunzip").arg("-c").stdin(file.reopen().expect("the file")).output();
+    let output = Command::new("gunzip")
+        .arg("-c")
+        .stdin(file.reopen().expect("the file"))
+        .output();
     let output = output.expect("gunzip runs");
     assert!(output.status.success());
     String::from_utf8(output.stdout).expect("text")

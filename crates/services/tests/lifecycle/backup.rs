@@ -36,8 +36,12 @@ async fn archived(world: &World) -> BTreeMap<EventId, String> {
         if object.to_string_lossy().contains("/_") || !counts_still(world, &object).await {
             continue;
         }
-        let output = Command::new("gunzip").arg("-c").arg(&object).output().expect("gunzip runs");
-        assert!(output.status.success(), "{object:?}");
+        let output = Command::new("gunzip")
+            .arg("-c")
+            .arg(&object)
+            .output()
+            .expect("gunzip runs");
+        assert!(output.status.success(), "{}", object.display());
         let rows: Vec<Row<'_>> = serde_json::from_slice(&output.stdout).expect("one JSON array");
         for row in rows {
             let seen = events.insert(row.uid, row.data.get().to_owned());
@@ -56,7 +60,11 @@ async fn an_ended_day_is_in_the_archive_byte_for_byte() {
     assert_eq!(counts(&today)["days"], 0, "the day has not ended");
     world.next_day().await;
     let run = world.run("backup").await;
-    assert_eq!(counts(&run)["days"], 2, "events, and deliveries with attempts: {run:?}");
+    assert_eq!(
+        counts(&run)["days"],
+        2,
+        "events, and deliveries with attempts: {run:?}"
+    );
     assert_eq!(counts(&run)["rows"], 75);
     assert_eq!(archived(&world).await, world.accepted);
     let again = world.run("backup").await;
@@ -117,7 +125,10 @@ async fn an_event_that_comes_late_is_covered_before_its_day_leaves() {
     }
     let first = *world.accepted.keys().next().expect("sent");
     world.run("deletion").await;
-    assert!(db_has(&world, first).await, "a row of the leaf is not in the archive");
+    assert!(
+        db_has(&world, first).await,
+        "a row of the leaf is not in the archive"
+    );
     world.run("backup").await;
     world.run("deletion").await;
     assert!(!db_has(&world, first).await);
@@ -129,7 +140,9 @@ async fn an_event_that_comes_late_is_covered_before_its_day_leaves() {
 async fn counts_still(world: &World, object: &Path) -> bool {
     let name = object.file_name().and_then(|name| name.to_str()).expect("a name");
     let id = name.trim_end_matches(".json.gz").parse().expect("an archive id");
-    let segment = testkit::db::segments::find(&world.gateway.services.db, id).await.expect("an answer");
+    let segment = testkit::db::segments::find(&world.gateway.services.db, id)
+        .await
+        .expect("an answer");
     segment.is_some_and(|segment| segment.state == SegmentState::Committed)
 }
 

@@ -33,7 +33,7 @@ const BACK: Days = Days::new(4);
 const STRIKES: usize = 6;
 /// Messages between two faults in the wire. Statements take two messages as a rule: odd, so that either
 /// is hit.
-const STEP: u64 = 11;
+const STEP: u64 = 13;
 /// How long another process works alone while one stands still, unless what it waits for is locked.
 const ALONE: Duration = Duration::from_millis(400);
 

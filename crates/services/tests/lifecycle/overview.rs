@@ -1,7 +1,6 @@
 //! The page of partitions: what it says about leaves, days and what happens next.
 
 use chrono::{NaiveDate, TimeDelta};
-use domain::clock::Clock as _;
 use domain::lifecycle::{KeepDays, expires_at};
 use services::Error;
 use services::access::Grants;
