@@ -11,6 +11,7 @@ use domain::lifecycle::{KeepDays, expires_at};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::leaf::is_empty;
 use crate::Services;
 use crate::access::Actor;
 use crate::audit::{self, Change};
@@ -206,7 +207,7 @@ impl Pace {
         let lately = || {
             leaves.iter().filter_map(|leaf| {
                 let id = leaf.id().filter(|id| id.day >= from && id.day < today)?;
-                (leaf.rows > 0).then_some((id, leaf.bytes))
+                (!is_empty(leaf)).then_some((id, leaf.bytes))
             })
         };
         let first = lately().map(|(id, _)| id.day).min();

@@ -242,8 +242,8 @@ impl Judge {
     }
 }
 
-/// Whether a leaf is known to hold nothing.
-fn is_empty(leaf: &Leaf) -> bool {
+/// Whether a leaf is known to hold nothing. An estimate of nothing is no proof.
+pub(super) fn is_empty(leaf: &Leaf) -> bool {
     leaf.counted && leaf.rows == 0
 }
 

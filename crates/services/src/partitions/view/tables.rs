@@ -6,7 +6,7 @@ use db::partition_view::Heap;
 use db::partitions::LeafKind;
 
 use super::coverage::{Coverage, worse};
-use super::leaf::{LeafState, LeafView};
+use super::leaf::{LeafState, LeafView, is_empty};
 
 /// The tables as pages list them.
 pub(super) const ORDER: [&str; 4] = ["events", "event_deliveries", "delivery_attempts", "events_search"];
@@ -112,7 +112,7 @@ fn of_day(day: NaiveDate, own: &[&LeafView], layout: Layout, today: NaiveDate) -
         view.bytes += leaf.leaf.bytes;
         view.is_refused |= leaf.state == LeafState::Refused;
         // An empty leaf waits for nothing.
-        if leaf.leaf.rows > 0 {
+        if !is_empty(&leaf.leaf) {
             view.coverage = worse(view.coverage, leaf.coverage.clone());
         }
     }
