@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Size of the browser half as it is sent: fails above 400 kB gzip (docs: first load of the dashboard).
+# Size of the browser half as it is sent: fails above 400 kB brotli (docs: first load of the dashboard).
+# A release is built with `--precompress`, and the server sends the brotli file to every browser that takes
+# it; gzip, for the others, is shown beside it.
 #
 # usage: scripts/check-wasm-size.sh [FILE.wasm]   (default: a release build made for this check)
 set -euo pipefail
@@ -24,6 +26,6 @@ node -e '
   const kb = (n) => (n / 1000).toFixed(1) + " kB";
   const gzip = zlib.gzipSync(bytes, { level: 9 }).length;
   const brotli = zlib.brotliCompressSync(bytes).length;
-  console.log(`wasm: ${kb(bytes.length)} plain, ${kb(gzip)} gzip, ${kb(brotli)} brotli; limit ${kb(+limit)} gzip`);
-  process.exit(gzip > +limit ? 1 : 0);
+  console.log(`wasm: ${kb(bytes.length)} plain, ${kb(gzip)} gzip, ${kb(brotli)} brotli; limit ${kb(+limit)} brotli`);
+  process.exit(brotli > +limit ? 1 : 0);
 ' "$FILE" "$LIMIT"
