@@ -33,6 +33,12 @@ configure() {
   # Receivers on this machine are refused by default; here they are the ones to try things with.
   LONGHAUL_DELIVERY_ALLOW_ADDRESSES="${LONGHAUL_DELIVERY_ALLOW_ADDRESSES:-127.0.0.0/8,::1/128}"
   export LEPTOS_SITE_ADDR LEPTOS_RELOAD_PORT LONGHAUL_SECRET_KEY LONGHAUL_DELIVERY_ALLOW_ADDRESSES
+  # Deleting is off by default; here it is on, so that the demo project shows the life of its data.
+  export CONVOY_ENABLE_FEATURE_FLAG="${CONVOY_ENABLE_FEATURE_FLAG:-retention-policy}"
+  export LONGHAUL_RETENTION_ENABLED="${LONGHAUL_RETENTION_ENABLED:-true}"
+  if [ -z "${CONVOY_STORAGE_POLICY_TYPE:-}" ]; then
+    export CONVOY_STORAGE_POLICY_TYPE=on_prem CONVOY_STORAGE_PREM_PATH="$DEV/archive"
+  fi
 }
 
 # First user, organisation, project and API key. The key is shown once, so the answer is kept; where it was

@@ -32,6 +32,8 @@ pub(super) struct Bootstrap {
 pub(super) async fn run(config: &Config, command: Bootstrap, format: Output) -> Outcome {
     let services = wiring::services(config, wiring::clock(config))?;
     services.catalog.reload().await?;
+    // The first project is backed up when the configuration names a place for copies.
+    services::storage_policies::sync_configuration(&services).await?;
     let wanted = Wanted {
         email: command.email,
         password: command.password,
