@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::id::ProjectId;
-use domain::lifecycle::{next_day, start_of};
+use domain::lifecycle::{KeepDays, next_day, start_of};
 use domain::segment::Kind;
 use domain::state::SegmentState;
 use sea_orm::sqlx::postgres::PgRow;
@@ -400,7 +400,7 @@ pub async fn commit(db: &Db, commit: &Commit<'_>, now: DateTime<Utc>) -> Result<
         return Ok(Verdict::Changed);
     }
     for (kind, read) in commit.read {
-        let found = digests_in(&mut txn, &[commit.project_id], *kind, commit.day).await?;
+        let found = digests_in(&mut txn, &[commit.project_id], *kind, commit.day, None).await?;
         if found.get(&commit.project_id).unwrap_or(&ClassDigests::new()) != read {
             return Ok(Verdict::Changed);
         }
@@ -445,7 +445,7 @@ pub async fn all_committed(db: &Db, ids: &[Uuid]) -> Result<bool, DbError> {
     Ok(usize::try_from(n).is_ok_and(|n| n == ids.len()))
 }
 
-/// What PostgreSQL holds of each project's day, per keep class.
+/// What PostgreSQL holds of each project's day, per keep class; with `class`, of that one alone.
 ///
 /// # Errors
 /// As every statement.
@@ -454,9 +454,10 @@ pub async fn digests(
     projects: &[ProjectId],
     kind: Kind,
     day: NaiveDate,
+    class: Option<KeepDays>,
 ) -> Result<BTreeMap<ProjectId, ClassDigests>, DbError> {
     let mut txn = db.pool().begin().await?;
-    digests_in(&mut txn, projects, kind, day).await
+    digests_in(&mut txn, projects, kind, day, class).await
 }
 
 async fn digests_in(
@@ -464,6 +465,7 @@ async fn digests_in(
     projects: &[ProjectId],
     kind: Kind,
     day: NaiveDate,
+    class: Option<KeepDays>,
 ) -> Result<BTreeMap<ProjectId, ClassDigests>, DbError> {
     sqlx::query("SET LOCAL statement_timeout = '15min'")
         .execute(&mut **txn)
@@ -471,7 +473,8 @@ async fn digests_in(
     let sql = format!(
         "SELECT project_id, keep_days, n, {WRAPPED_SUM} AS total FROM ( \
             SELECT project_id, keep_days, count(*) AS n, mod(sum({}::numeric), 18446744073709551616) AS modulo \
-            FROM {} WHERE accepted_at >= $1 AND accepted_at < $2 AND project_id = ANY($3) GROUP BY 1, 2) sums",
+            FROM {} WHERE accepted_at >= $1 AND accepted_at < $2 AND project_id = ANY($3) \
+              AND ($4::smallint IS NULL OR keep_days = $4) GROUP BY 1, 2) sums",
         digest_sql(kind),
         table(kind),
     );
@@ -479,6 +482,7 @@ async fn digests_in(
         .bind(start_of(day))
         .bind(start_of(next_day(day)))
         .bind(projects.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(class.map(|class| class.0))
         .fetch_all(&mut **txn)
         .await?;
     let mut digests: BTreeMap<ProjectId, ClassDigests> = BTreeMap::new();

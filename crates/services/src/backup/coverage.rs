@@ -22,48 +22,39 @@ pub fn kinds(part: Part) -> &'static [Kind] {
     }
 }
 
-/// Which parts of the projects' day hold rows that no segment holds as they are now. With `class`
-/// only rows of that keep class count.
+/// What a comparison found.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Projects that have rows in PostgreSQL.
+    pub projects: BTreeSet<ProjectId>,
+    /// What no segment holds as it is now.
+    pub uncovered: Vec<(ProjectId, Part)>,
+}
+
+/// Compares the projects' day with its segments; with `class`, only the rows of that keep class.
 ///
 /// # Errors
 /// [`crate::Error::Unavailable`] while PostgreSQL is away.
-pub async fn uncovered(
+pub async fn compare(
     services: &Services,
     projects: &[ProjectId],
     day: NaiveDate,
     class: Option<KeepDays>,
-) -> Result<Vec<(ProjectId, Part)>> {
-    let mut found = Vec::new();
+) -> Result<Compared> {
+    let mut compared = Compared::default();
     for part in Part::ALL {
-        let mut parts: Vec<ProjectId> = Vec::new();
+        let mut missing = BTreeSet::new();
         for kind in kinds(part) {
-            let hot = digests(&services.db, projects, *kind, day).await?;
+            let hot = digests(&services.db, projects, *kind, day, class).await?;
             let stored = stored_digests(&services.db, projects, *kind, day).await?;
-            parts.extend(differing(&hot, &stored, class));
+            missing.extend(differing(&hot, &stored, class));
+            compared.projects.extend(hot.into_keys());
         }
-        parts.sort_unstable();
-        parts.dedup();
-        found.extend(parts.into_iter().map(|project| (project, part)));
+        compared
+            .uncovered
+            .extend(missing.into_iter().map(|project| (project, part)));
     }
-    Ok(found)
-}
-
-/// Projects with backup that have rows of a day and keep class in PostgreSQL.
-///
-/// # Errors
-/// [`crate::Error::Unavailable`] while PostgreSQL is away.
-pub async fn with_rows(services: &Services, day: NaiveDate, class: KeepDays) -> Result<BTreeSet<ProjectId>> {
-    let projects = db::expiry::backed_up(&services.db).await?;
-    let mut found = BTreeSet::new();
-    for kind in Kind::ALL {
-        let hot = digests(&services.db, &projects, kind, day).await?;
-        found.extend(
-            hot.into_iter()
-                .filter(|(_, classes)| classes.contains_key(&class.0))
-                .map(|(project, _)| project),
-        );
-    }
-    Ok(found)
+    Ok(compared)
 }
 
 fn differing(

@@ -119,7 +119,7 @@ async fn changed_before_they_leave(
         .map(|unit| unit.day)
         .collect();
     for day in expired {
-        for (project, part) in coverage::uncovered(services, &ids, day, None).await? {
+        for (project, part) in coverage::compare(services, &ids, day, None).await?.uncovered {
             wanted.entry((day, part)).or_default().insert(project);
         }
     }

@@ -148,7 +148,7 @@ async fn resume(services: &Services, options: &DropOptions, counts: &mut Counts)
 
 /// Says what [`take`] would do.
 async fn try_out(services: &Services, unit: &Unit, counts: &mut Counts) -> Result<()> {
-    if let Some(refusal) = unit::look(services, unit).await?.refusal {
+    if let Some(refusal) = unit::look(services, unit.day, unit.keep_days).await?.refusal {
         counts.refused.push(format!("{unit}: {refusal}"));
     } else {
         counts.leaves += unit.leaves.len() as u64;
@@ -160,26 +160,39 @@ async fn try_out(services: &Services, unit: &Unit, counts: &mut Counts) -> Resul
 
 /// Lets one unit leave, or says why it stays.
 async fn take(services: &Services, unit: &Unit, options: &DropOptions, counts: &mut Counts) -> Result<()> {
-    let (events, deliveries) =
-        db::expiry::end_live(&services.db, unit.day, unit.keep_days, options.at).await?;
-    counts.ended += events + deliveries;
-    let found = unit::look(services, unit).await?;
-    if let Some(refusal) = found.refusal {
-        counts.refused.push(format!("{unit}: {refusal}"));
-        tracing::warn!(day = %unit.day, keep_days = unit.keep_days.0, %refusal, "rows stay although their period is over");
+    if let Some(refusal) = release(services, (unit.day, unit.keep_days), options.at, counts).await? {
         for leaf in &unit.leaves {
             let size = (unit.rows, unit.bytes);
             db::partitions::refuse(&services.db, leaf, &refusal.to_string(), size, options.at).await?;
-            unit::ask_for_remedy(services, leaf, &refusal, options.at).await?;
         }
         return Ok(());
     }
-    // Readers look into the archive before the first row is out of sight.
-    db::segments::turn_cold(&services.db, &found.projects, unit.day, options.at).await?;
     for leaf in &unit.leaves {
         finish(services, leaf, options, counts).await?;
     }
     Ok(())
+}
+
+/// What comes before any row leaves, in leaves or one by one: ends what is still live, looks for what
+/// keeps the rows, and lets readers look into the archive. A refusal is noted, and its remedy asked for.
+async fn release(
+    services: &Services,
+    (day, class): (NaiveDate, KeepDays),
+    at: DateTime<Utc>,
+    counts: &mut Counts,
+) -> Result<Option<Refusal>> {
+    let (events, deliveries) = db::expiry::end_live(&services.db, day, class, at).await?;
+    counts.ended += events + deliveries;
+    let found = unit::look(services, day, class).await?;
+    if let Some(refusal) = &found.refusal {
+        counts.refused.push(format!("{day}, kept {class}: {refusal}"));
+        tracing::warn!(%day, keep_days = class.0, %refusal, "rows stay although their period is over");
+        unit::ask_for_remedy(services, day, refusal, at).await?;
+    } else {
+        // Before the first row is out of sight.
+        db::segments::turn_cold(&services.db, &found.projects, day, at).await?;
+    }
+    Ok(found.refusal)
 }
 
 /// Detaches a leaf, compares it once more while nobody can write to it, and drops it or puts it back.
@@ -190,7 +203,7 @@ async fn finish(
     counts: &mut Counts,
 ) -> Result<()> {
     db::partitions::detach_leaf(&services.db, leaf, options).await?;
-    let uncovered = unit::compare(services, leaf).await?.uncovered;
+    let uncovered = unit::uncovered(services, leaf).await?;
     if uncovered.is_empty() {
         let dropped = db::partitions::drop_detached(&services.db, leaf, options).await?;
         counts.leaves += 1;
@@ -202,5 +215,5 @@ async fn finish(
     let refusal = Refusal::Uncovered(uncovered);
     counts.refused.push(format!("{}: {refusal}", leaf.name()));
     db::partitions::attach_back(&services.db, leaf, &refusal.to_string(), options).await?;
-    unit::ask_for_remedy(services, leaf, &refusal, options.at).await
+    unit::ask_for_remedy(services, leaf.day, &refusal, options.at).await
 }

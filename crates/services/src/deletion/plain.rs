@@ -1,17 +1,12 @@
 //! Deletion from tables that are not partitioned at present: the same checks, and rows instead of
 //! leaves, in batches that keep nobody waiting.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use db::conversion::Layout;
-use domain::id::ProjectId;
 use domain::lifecycle::{KeepDays, PARTITIONED_TABLES, expires_at, next_day};
 
-use super::Counts;
-use super::unit::Refusal;
+use super::{Counts, release, unit};
 use crate::Services;
-use crate::backup::coverage;
 use crate::error::Result;
 
 /// Rows of one DELETE.
@@ -34,10 +29,12 @@ pub(super) async fn take(
     for class in db::partitions::classes(&services.db).await? {
         let days = std::iter::successors(Some(first), |day| Some(next_day(*day)));
         for day in days.take_while(|day| expires_at(*day, class).is_some_and(|end| end <= now)) {
-            if let Some(refusal) = refusal(services, day, class).await? {
-                counts.refused.push(format!("{day}, kept {class}: {refusal}"));
-            } else if !dry_run {
-                remove(services, &tables, (day, class), now, counts).await?;
+            if dry_run {
+                if let Some(refusal) = unit::look(services, day, class).await?.refusal {
+                    counts.refused.push(format!("{day}, kept {class}: {refusal}"));
+                }
+            } else if release(services, (day, class), now, counts).await?.is_none() {
+                remove(services, &tables, (day, class), counts).await?;
             }
         }
     }
@@ -64,28 +61,12 @@ async fn first_day(services: &Services, tables: &[&'static str]) -> Result<Optio
     Ok(first)
 }
 
-async fn refusal(services: &Services, day: NaiveDate, class: KeepDays) -> Result<Option<Refusal>> {
-    let blockers = db::expiry::blockers(&services.db, day, class).await?;
-    if !blockers.is_empty() {
-        return Ok(Some(Refusal::Blocked(blockers)));
-    }
-    let projects = db::expiry::backed_up(&services.db).await?;
-    let uncovered = coverage::uncovered(services, &projects, day, Some(class)).await?;
-    Ok((!uncovered.is_empty()).then_some(Refusal::Uncovered(uncovered)))
-}
-
 async fn remove(
     services: &Services,
     tables: &[&'static str],
     (day, class): (NaiveDate, KeepDays),
-    now: DateTime<Utc>,
     counts: &mut Counts,
 ) -> Result<()> {
-    let (events, deliveries) = db::expiry::end_live(&services.db, day, class, now).await?;
-    counts.ended += events + deliveries;
-    let projects: BTreeSet<ProjectId> = coverage::with_rows(services, day, class).await?;
-    let projects: Vec<ProjectId> = projects.into_iter().collect();
-    db::segments::turn_cold(&services.db, &projects, day, now).await?;
     for table in tables {
         loop {
             let gone = db::conversion::expire_rows(&services.db, table, day, class, BATCH).await?;

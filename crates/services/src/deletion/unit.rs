@@ -1,8 +1,8 @@
 //! Whether the rows of one day and keep class may leave.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use db::expiry::Blocker;
 use db::partitions::LeafId;
 use db::segments::ClassDigest;
@@ -10,8 +10,8 @@ use domain::id::ProjectId;
 use domain::lifecycle::{KeepDays, Part};
 use domain::segment::Kind;
 
-use super::Unit;
 use crate::Services;
+use crate::backup::coverage;
 use crate::error::Result;
 
 /// Why rows stay although their period is over.
@@ -50,50 +50,38 @@ pub(super) struct Found {
     pub(super) projects: Vec<ProjectId>,
 }
 
-/// Looks for everything that keeps the unit from leaving.
+/// Looks for everything that keeps the rows of `day` and `class` from leaving, whatever the layout of
+/// the tables.
 ///
 /// # Errors
 /// As every statement.
-pub(super) async fn look(services: &Services, unit: &Unit) -> Result<Found> {
-    let blockers = db::expiry::blockers(&services.db, unit.day, unit.keep_days).await?;
+pub(super) async fn look(services: &Services, day: NaiveDate, class: KeepDays) -> Result<Found> {
+    let blockers = db::expiry::blockers(&services.db, day, class).await?;
     if !blockers.is_empty() {
         return Ok(Found {
             refusal: Some(Refusal::Blocked(blockers)),
             projects: Vec::new(),
         });
     }
-    let (mut projects, mut parts) = (BTreeSet::new(), BTreeSet::new());
-    for leaf in &unit.leaves {
-        let compared = compare(services, leaf).await?;
-        projects.extend(compared.projects);
-        parts.extend(compared.uncovered);
-    }
+    let backed_up = db::expiry::backed_up(&services.db).await?;
+    let compared = coverage::compare(services, &backed_up, day, Some(class)).await?;
     Ok(Found {
-        refusal: (!parts.is_empty()).then(|| Refusal::Uncovered(parts.into_iter().collect())),
-        projects: projects.into_iter().collect(),
+        refusal: (!compared.uncovered.is_empty()).then_some(Refusal::Uncovered(compared.uncovered)),
+        projects: compared.projects.into_iter().collect(),
     })
 }
 
-/// What a leaf holds of projects with backup, and what of that no segment holds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Compared {
-    /// Projects with backup that have rows in it.
-    pub(super) projects: Vec<ProjectId>,
-    /// What is missing in the archive.
-    pub(super) uncovered: Vec<(ProjectId, Part)>,
-}
-
-/// Compares a leaf, attached or not, with what segments hold of its class.
+/// What of a leaf, attached or not, no segment holds.
 ///
 /// # Errors
 /// As every statement.
-pub(super) async fn compare(services: &Services, leaf: &LeafId) -> Result<Compared> {
+pub(super) async fn uncovered(services: &Services, leaf: &LeafId) -> Result<Vec<(ProjectId, Part)>> {
     let Some((kind, part)) = kind_of(leaf.table) else {
-        return Ok(Compared::default());
+        return Ok(Vec::new());
     };
     let backed_up = db::expiry::backed_up(&services.db).await?;
     if backed_up.is_empty() {
-        return Ok(Compared::default());
+        return Ok(Vec::new());
     }
     let held = db::expiry::leaf_digests(&services.db, kind, leaf.day, leaf.keep_days, &backed_up).await?;
     let projects: Vec<ProjectId> = held.keys().copied().collect();
@@ -102,10 +90,7 @@ pub(super) async fn compare(services: &Services, leaf: &LeafId) -> Result<Compar
         .iter()
         .filter(|(project, digest)| stored.get(project) != Some(digest))
         .map(|(project, _)| (*project, part));
-    Ok(Compared {
-        uncovered: missing.collect(),
-        projects,
-    })
+    Ok(missing.collect())
 }
 
 async fn stored(
@@ -138,7 +123,7 @@ fn kind_of(table: &str) -> Option<(Kind, Part)> {
 /// As every statement.
 pub(super) async fn ask_for_remedy(
     services: &Services,
-    leaf: &LeafId,
+    day: NaiveDate,
     refusal: &Refusal,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -150,7 +135,7 @@ pub(super) async fn ask_for_remedy(
         Refusal::Uncovered(parts) => {
             for (project, part) in parts {
                 let why = "rows came or changed after the day was backed up";
-                db::backups::reopen(&services.db, (*project, *part, leaf.day), why).await?;
+                db::backups::reopen(&services.db, (*project, *part, day), why).await?;
             }
         }
     }

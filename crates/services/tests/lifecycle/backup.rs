@@ -173,3 +173,29 @@ async fn rows_of_a_table_without_partitions_leave_one_by_one_after_the_same_chec
     assert_eq!(counts(&run)["rows"], 12, "events, deliveries and attempts");
     assert_eq!(archived(&world).await, world.accepted);
 }
+
+#[tokio::test]
+async fn what_is_still_live_in_a_table_without_partitions_ends_and_leaves() {
+    let mut world = World::new().await;
+    world.keep(1).await;
+    world.send(2).await;
+    let first = *world.accepted.keys().next().expect("sent");
+    let (services, actor) = (&world.gateway.services, world.gateway.actor());
+    let tables = services::conversion::tables(None).expect("tables");
+    services::conversion::convert(services, &actor, Direction::Unpartition, &tables, &|_| ())
+        .await
+        .expect("one heap each");
+    // Its next attempt would come long after its retention.
+    world
+        .sql("UPDATE event_deliveries SET state = 2, due_at = '2100-01-01', ended_at = NULL")
+        .await;
+    for _ in 0..2 {
+        world.next_day().await;
+    }
+    let run = world.run("deletion").await;
+    assert_eq!(counts(&run)["ended"], 2, "{run:?}");
+    world.run("backup").await;
+    let run = world.run("deletion").await;
+    assert!(!db_has(&world, first).await, "{run:?}");
+    assert_eq!(archived(&world).await, world.accepted);
+}
